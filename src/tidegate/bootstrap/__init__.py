@@ -1,0 +1,1 @@
+"""The only place that imports adapters: wires them to ports."""

@@ -1,0 +1,1 @@
+"""Files -> pydantic models -> domain objects."""

@@ -1,0 +1,1 @@
+"""The use cases, told in order. They know ports, never adapters."""

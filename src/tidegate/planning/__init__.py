@@ -1,0 +1,1 @@
+"""Desired x observed -> Plan. Pure: no I/O, no clock, no randomness."""
