@@ -145,10 +145,11 @@ class Withdraw(Action):
 
 @dataclass(frozen=True)
 class RemoveReplicas(Action):
-    """Stop and remove a release's containers and its network, or only those of some replicas."""
+    """Stop and remove a release's containers: the `whole` release with its network, or some replicas."""
 
     release: int
-    replicas: tuple[tuple[str, int], ...]
+    replicas: tuple[tuple[str, int], ...]  # (service, index)
+    whole: bool
 
     @property
     def what(self) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from tidegate.domain.fingerprint import fingerprint
+
 
 class Role(StrEnum):
     """How a service is delivered."""
@@ -31,3 +33,8 @@ class Service:
     image: str
     replicas: int = 1
     definition: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for containers that are made alike: of image and definition, not of how many there are."""
+        return fingerprint({"image": self.image, "definition": self.definition})

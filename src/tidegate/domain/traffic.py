@@ -49,6 +49,17 @@ class TrafficTable:
         """Releases of which the router knows a server."""
         return frozenset(s.release for entry in self.routes for s in entry.servers)
 
+    @property
+    def claims(self) -> tuple[Route, ...]:
+        """The routes, without their servers."""
+        return tuple(entry.route for entry in self.routes)
+
+    def idle(self) -> TrafficTable:
+        """The same table with nothing serving."""
+        return TrafficTable(
+            tuple(replace(e, servers=tuple(replace(s, serving=False) for s in e.servers)) for e in self.routes)
+        )
+
     def without(self, unwanted: Iterable[Server]) -> TrafficTable:
         """The same table, less some servers."""
         gone = {(s.name, s.address) for s in unwanted}
