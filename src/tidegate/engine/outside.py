@@ -1,0 +1,44 @@
+"""The ports that an agent's use cases stand on, together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidegate.ports.clock import Clock
+from tidegate.ports.prober import Prober
+from tidegate.ports.router import Router
+from tidegate.ports.store import Store
+from tidegate.ports.target import Target
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Everything that is not decided here."""
+
+    target: Target
+    router: Router
+    store: Store
+    prober: Prober
+    clock: Clock
+
+
+@dataclass
+class Memory:
+    """What an agent knows of one environment and may lose: it can all be found out again.
+
+    `verified` holds the lives (see `Replica.life`) that answered their health path; `started` those that
+    the present rollout began, so that one which ends is a failure and not merely missing.
+    """
+
+    verified: set[str] = field(default_factory=set)
+    started: set[tuple[int, str, int]] = field(default_factory=set)
+
+
+Tell = Callable[..., None]
+"""`tell(kind, **fields)`: one event of a rollout, for whoever follows it. Fields are JSON values."""
+
+
+def tell_nobody(kind: str, **fields: Any) -> None:
+    """For work that nobody asked for."""
