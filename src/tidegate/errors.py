@@ -180,6 +180,20 @@ class AgentElsewhere(PermanentError):
     code = "agent-elsewhere"
 
 
+class StoreFailed(RetryableError):
+    """The agent's database or its mirror cannot be read or written."""
+
+    code = "store-failed"
+    default_hint = "Check that the disk under $TIDEGATE_HOME has room and is writable by the agent's user."
+
+
+class StoreTooNew(PermanentError):
+    """The agent's database was written by a newer version."""
+
+    code = "store-too-new"
+    default_hint = "Run the version of Tidegate that wrote it, or a newer one."
+
+
 class InvalidRequest(PermanentError):
     """A request to the agent that it cannot understand."""
 
@@ -271,6 +285,12 @@ class NotPromotable(PermanentError):
     """The source environment runs nothing that may be promoted."""
 
     code = "not-promotable"
+
+
+class PromoteOnly(PermanentError):
+    """The environment takes only what runs in another one."""
+
+    code = "promote-only"
 
 
 class ConfirmationNeeded(PermanentError):

@@ -133,11 +133,13 @@ class Api:
 
     def submit(self, app: Name, environment: Name, body: Asked) -> StreamingResponse:
         """Ask for a change and follow it: JSON lines."""
-        auth = body.auth and RegistryAuth(body.auth.registry, body.auth.username, body.auth.password.get_secret_value())
+        auth = None
+        if body.auth is not None:
+            auth = RegistryAuth(body.auth.registry, body.auth.username, body.auth.password.get_secret_value())
         fields = body.model_dump(exclude={"auth", "artifact", "configuration"})
         request = asked.Request(auth=auth, artifact=body.artifact, configuration=body.configuration, **fields)
         name = EnvironmentName(app, environment)
-        if body.what in ("rollback",) and not self._known(name):
+        if body.what == "rollback" and not self._known(name):
             raise UnknownEnvironment(f"nothing was deployed to {name}", hint=f"tidegate deploy {environment}")
         return lines(self._owners.submit(name, request).follow())
 

@@ -20,7 +20,7 @@ from tidegate.client.protocol import EXIT_NOT_ALONE, EXIT_STOPPED
 from tidegate.errors import AgentElsewhere, PermanentError, TidegateError
 
 if TYPE_CHECKING:
-    from tidegate.ports.router import Router
+    from tidegate.agent.api import Api
 
 LONGEST_SOCKET_PATH = 100  # bytes; the kernel takes 107
 
@@ -48,7 +48,7 @@ def _run(home: Home, http_port: int) -> int:
     router = make_router(home, http_port)
     if any((home.router / "routes").glob("*")):
         router.start()
-    target = make_target(home)
+    target = make_target()
     lock = lock_engine(target.identity(), home)
     threading.Thread(target=answer, args=(lock, home), name="lock", daemon=True).start()
     router.start()
@@ -62,7 +62,7 @@ def _run(home: Home, http_port: int) -> int:
     api = Api(outside, owners, home)
     listener = _listen(home)
     say(f"agent {os.getpid()} serves {home.socket}")
-    stop_router = serve(api, listener, router)
+    stop_router = serve(api, listener)
     owners.stop()
     if stop_router:
         router.stop()
@@ -73,14 +73,13 @@ def _run(home: Home, http_port: int) -> int:
     return EXIT_STOPPED
 
 
-def serve(api: object, listener: socket.socket, router: Router) -> bool:
+def serve(api: Api, listener: socket.socket) -> bool:
     """Serve the API until it is told to stop; whether the router is to stop, too."""
+    import asyncio
+
     import anyio.to_thread
     import uvicorn
 
-    from tidegate.agent.api import Api
-
-    assert isinstance(api, Api)
     server = uvicorn.Server(
         uvicorn.Config(
             api.application, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
@@ -98,8 +97,6 @@ def serve(api: object, listener: socket.socket, router: Router) -> bool:
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    import asyncio
-
     asyncio.run(main())
     return api.stop_router
 

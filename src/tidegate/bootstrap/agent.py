@@ -21,11 +21,11 @@ def make_router(home: Home, http_port: int) -> Router:
     return HAProxyRouter(home.router, http_port)
 
 
-def make_target(home: Home) -> Target:
+def make_target() -> Target:
     """The container engine of this host. Raises `EngineUnavailable`, `EngineTooOld`."""
     from tidegate.adapters.targets.docker import DockerTarget
 
-    return DockerTarget(home.path)
+    return DockerTarget()
 
 
 def make_outside(home: Home, router: Router, target: Target) -> Outside:

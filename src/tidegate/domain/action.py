@@ -169,7 +169,7 @@ class RemoveEnvironment(Action):
 
 @dataclass(frozen=True)
 class Plan:
-    """The ordered actions, and the fingerprint of the observation that they answer."""
+    """The ordered actions, and the fingerprint of the observation that they answer (of its lasting part)."""
 
     actions: tuple[Action, ...]
     observed: str

@@ -70,7 +70,8 @@ class Hands:
                 self._start(action, release)
             case Probe() if release is not None:
                 wanted = [r for r in observed.of_release(release.number) if (r.service, r.index) in action.replicas]
-                self._memory.verified |= probe_until_ready(self._outside, release, wanted, self._tell, self._check)
+                ready = probe_until_ready(self._outside, release, wanted, self._tell, self._check)
+                self._memory.verified = self._memory.verified | ready
             case Shift(table=table):
                 self._check()
                 router.apply(self._environment, table)
@@ -91,13 +92,14 @@ class Hands:
         for image in sorted({place.service.image for place in action.places}):
             self._outside.target.ensure_image(image)
         self._check()
-        self._memory.started |= {(action.release, p.service.name, p.index) for p in action.places}
+        begun = frozenset((action.release, p.service.name, p.index) for p in action.places)
+        self._memory.started = self._memory.started | begun
         for_each(action.places, lambda place: self._outside.target.start_replica(release, place))
 
     def _remove(self, action: RemoveReplicas, observed: Observation) -> None:
         leaving = [r for r in observed.of_release(action.release) if (r.service, r.index) in action.replicas]
         for_each(leaving, self._outside.target.remove_replica)
-        self._memory.verified -= {r.life for r in leaving}
+        self._memory.verified = self._memory.verified - {r.life for r in leaving}
         if action.whole and action.release in observed.release_networks:
             self._outside.target.remove_release_network(self._environment, action.release)
 

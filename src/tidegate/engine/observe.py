@@ -22,7 +22,7 @@ def observe(outside: Outside, environment: EnvironmentName, memory: Memory) -> O
         accessories=there.accessories,
         traffic=outside.router.observe(environment),
         open_work=outside.router.open_work(environment),
-        verified=frozenset(memory.verified),
+        verified=memory.verified,
         retired=intent.retired,
     )
 

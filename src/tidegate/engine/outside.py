@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tidegate.ports.clock import Clock
@@ -29,11 +29,12 @@ class Memory:
     """What an agent knows of one environment and may lose: it can all be found out again.
 
     `verified` holds the lives (see `Replica.life`) that answered their health path; `started` those that
-    the present rollout began, so that one which ends is a failure and not merely missing.
+    the present rollout began, so that one which ends is a failure and not merely missing. Both are replaced,
+    never changed, so that any thread may read them.
     """
 
-    verified: set[str] = field(default_factory=set)
-    started: set[tuple[int, str, int]] = field(default_factory=set)
+    verified: frozenset[str] = frozenset()
+    started: frozenset[tuple[int, str, int]] = frozenset()
 
 
 Tell = Callable[..., None]

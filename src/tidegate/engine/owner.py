@@ -19,6 +19,7 @@ from tidegate.engine.rollout import bring, has_shifted, look, preflight
 from tidegate.engine.story import Story
 from tidegate.errors import Aborted, InternalError, PermanentError, StalePlan, Superseded, TidegateError
 
+PULSE = 60.0  # seconds after which it looks again though nothing was heard
 PATIENCE = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds between attempts to mend what will not be mended
 
 
@@ -111,7 +112,7 @@ class Owner:
     def abort(self) -> bool:
         """Stop the rollout that runs, as long as the old release still serves. False: there is none."""
         with self._lock:
-            running = self._running is not None
+            running = self._running is not None and not has_shifted(self._outside, self.environment)
             self._aborted = running
         return running
 
@@ -178,7 +179,7 @@ class Owner:
 
     def _carry_out(self, work: Work) -> None:
         outside, story = self._outside, work.story
-        self.memory.started.clear()
+        self.memory.started = frozenset()
         try:
             if work.request is not None:
                 if self._nothing_to_do(work, work.request):
@@ -286,7 +287,7 @@ class Owner:
         if intent is not None and intent.rollout == story.rollout and not has_shifted(outside, self.environment):
             story.tell("failed", error=error.to_payload(), serving=intent.serving)
             outside.store.set_intent(self.environment, replace(intent, wanted=intent.serving, destroy=False))
-            self.memory.started.clear()
+            self.memory.started = frozenset()
             self._aborted = False
         else:
             story.tell("failed", error=error.to_payload(), serving=intent.serving if intent else None)
@@ -338,7 +339,7 @@ class Owner:
         except Preempted:
             return
         except TidegateError as error:
-            self.memory.started.clear()
+            self.memory.started = frozenset()
             self.trouble = error
             self._failures += 1
         self.settle_if_cold()
@@ -358,18 +359,18 @@ class Owner:
             self._settling.tell("settled")
             self._settling = None
 
-    def _until_due(self) -> float | None:
-        """Seconds until there is something to do without being told; None: nothing foreseeable."""
+    def _until_due(self) -> float:
+        """Seconds until there is something to do without being told."""
         if self._failures:
             return PATIENCE[min(self._failures, len(PATIENCE)) - 1]
         intent = self._outside.store.intent(self.environment)
         if intent is None or intent.wanted is None:
-            return None
+            return PULSE
         release = self._outside.store.release(self.environment, intent.wanted)
         if release is None or not intent.retired:
-            return None
+            return PULSE
         last = max(intent.retired.values()) + timedelta(seconds=release.configuration.strategy.keep_warm)
-        return max(0.5, (last - self._outside.clock.now()).total_seconds())
+        return min(PULSE, max(0.1, (last - self._outside.clock.now()).total_seconds()))
 
     def _story(self, rollout: int) -> Story:
         store = self._outside.store

@@ -35,16 +35,14 @@ class View:
 
 
 def look(outside: Outside, environment: EnvironmentName, memory: Memory) -> View:
-    """Observe and plan; first make good what a crash between shift and record left out."""
-    intent = outside.store.intent(environment) or Intent()
+    """Observe and plan. It changes nothing and may be called from any thread."""
+    kept = outside.store.intent(environment) or Intent()
     observed = observe(outside, environment, memory)
-    noted = brought_up_to_date(intent, observed, outside.clock.now())
-    if noted != intent:
-        outside.store.set_intent(environment, noted)
-        observed = replace(observed, retired=noted.retired)
-    release = None if noted.wanted is None else outside.store.release(environment, noted.wanted)
-    plan = make_plan(Desired(release, noted.destroy), observed, outside.clock.now())
-    return View(noted, release, observed, plan)
+    intent = brought_up_to_date(kept, observed, outside.clock.now())
+    observed = replace(observed, retired=intent.retired)
+    release = None if intent.wanted is None else outside.store.release(environment, intent.wanted)
+    plan = make_plan(Desired(release, intent.destroy), observed, outside.clock.now())
+    return View(intent, release, observed, plan)
 
 
 def preflight(
@@ -99,6 +97,7 @@ def bring(
     done: Plan | None = None
     while True:
         view = look(outside, environment, memory)
+        keep(outside, environment, view.intent)
         if view.release is not None and (dead := failed_start(view.observed, memory, view.release)) is not None:
             refuse_if_ended(outside, view.release, dead)
         if not view.plan:
@@ -112,14 +111,21 @@ def bring(
         seconds = round(outside.clock.monotonic() - began, 3)
         tell("done", what=action.what, seconds=seconds)
         if isinstance(action, Shift):
-            memory.started.clear()
+            memory.started = frozenset()
             after = replace(view.observed, traffic=action.table)
-            outside.store.set_intent(environment, brought_up_to_date(view.intent, after, outside.clock.now()))
+            keep(outside, environment, brought_up_to_date(view.intent, after, outside.clock.now()))
             tell("shifted", release=action.release)
         if isinstance(action, RemoveEnvironment):
             return
         if preempted() and has_shifted(outside, environment):
             return
+
+
+def keep(outside: Outside, environment: EnvironmentName, intent: Intent) -> None:
+    """Record what was seen of who serves and who retired; for the environment's owner only."""
+    kept = outside.store.intent(environment)
+    if kept is not None and kept != intent:
+        outside.store.set_intent(environment, intent)
 
 
 def has_shifted(outside: Outside, environment: EnvironmentName) -> bool:

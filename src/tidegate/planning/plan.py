@@ -49,7 +49,8 @@ def make_plan(desired: Desired, observed: Observation, now: datetime) -> Plan:
     if desired.release is not None and not desired.destroy:
         actions += _bring_up(desired.release, observed)
     actions += _put_away(desired, observed, now)
-    return Plan(tuple(actions), fingerprint(observed))
+    lasting = replace(observed, open_work={}, verified=frozenset())
+    return Plan(tuple(actions), fingerprint(lasting))
 
 
 # --- towards the wanted release --------------------------------------------------------------------

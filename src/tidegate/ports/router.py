@@ -12,8 +12,9 @@ from tidegate.domain.traffic import OpenWork, Server, TrafficTable
 class Router(Protocol):
     """One router a host, for all apps and environments.
 
-    All methods may be called from several threads; calls for one environment are serialised by the
-    caller. They raise `RouterFailed` when the router does not do what it is told.
+    All methods may be called from several threads at any time, also for one environment: an engine event may
+    `take_out` a server while its owner applies a table. They raise `RouterFailed` when the router does not do
+    what it is told.
     """
 
     def start(self) -> None:

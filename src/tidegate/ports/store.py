@@ -101,7 +101,9 @@ class Store(Protocol):
         """Open a history entry; its id is the rollout's."""
         ...
 
-    def finish(self, rollout: int, *, outcome: str, error: str | None, seconds: float) -> None:
+    def finish(
+        self, rollout: int, *, outcome: str, error: str | None, seconds: float, release: int | None = None
+    ) -> None:
         """Close a history entry."""
         ...
 

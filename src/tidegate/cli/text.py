@@ -1,0 +1,35 @@
+"""Words on a terminal: untrusted text made harmless, tables, times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """Text from elsewhere without terminal escapes, control characters and reversals of direction."""
+    return CONTROL.sub("", ESCAPES.sub("", text)).replace("\n", "\n    ")
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines, each column as wide as its widest cell."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def seconds(value: float | None) -> str:
+    """A duration."""
+    return "" if value is None else f"{value:.2f} s"
+
+
+def ago(moment: str, now: datetime | None = None) -> str:
+    """How long ago an ISO 8601 moment was."""
+    passed = ((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if passed >= size:
+            return f"{int(passed // size)} {unit} ago"
+    return f"{max(0, int(passed))} s ago"

@@ -1,0 +1,123 @@
+"""The repository that a command works in: its commit, its tidegate.yaml, what an environment makes of it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tidegate.errors import DirtyWorkTree, FileMissing
+
+if TYPE_CHECKING:
+    from tidegate.config.compose import Definition
+    from tidegate.config.settings import EnvironmentSettings, Settings
+    from tidegate.engine.build import BuildReport
+    from tidegate.ports.source import Commit, Source
+
+CONFIGURATION = "tidegate.yaml"
+COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+
+
+@dataclass
+class Workspace:
+    """A repository at one commit."""
+
+    source: Source
+    commit: Commit
+    settings: Settings
+
+    def checkout(self) -> AbstractContextManager[Path]:
+        """A folder with the commit's files."""
+        return self.source.checkout(self.commit)
+
+    def define(self, tree: Path, environment: EnvironmentSettings) -> Definition:
+        """What the environment makes of the commit's Compose files. Raises `InvalidConfiguration`."""
+        from tidegate.bootstrap.repository import make_normalizer
+        from tidegate.config.compose import define
+
+        files = compose_files(tree, environment)
+        normal = make_normalizer().normalize(tree, files, dict(environment.env))
+        return define(self.settings, environment, normal)
+
+    def build(self, definition: Definition, tree: Path, progress: Callable[[str], None]) -> BuildReport:
+        """The commit's artifact, found or built."""
+        from contextlib import nullcontext
+
+        from tidegate.bootstrap.repository import make_builder
+        from tidegate.engine.build import build
+
+        return build(
+            make_builder(self.settings.registry),
+            definition.builds,
+            app=self.settings.app,
+            registry=self.settings.registry,
+            commit=self.commit,
+            tree=lambda: nullcontext(tree),
+            progress=progress,
+        )
+
+
+def open_workspace(repo: Path, revision: str = "HEAD", *, allow_dirty: bool) -> Workspace:
+    """The repository around `repo` at a revision.
+
+    Raises `NotARepository`, `UnknownCommit`, `DirtyWorkTree`, `FileMissing`, `InvalidConfiguration`.
+    """
+    from tidegate.bootstrap.repository import make_source
+    from tidegate.config.settings import load
+
+    source = make_source(repo)
+    commit = source.commit(revision)
+    if commit.dirty and not allow_dirty:
+        raise DirtyWorkTree(f"the work tree holds changes that commit {commit.id[:12]} does not")
+    content = source.read(commit.id, CONFIGURATION)
+    if commit.dirty:
+        with source.checkout(commit) as tree:
+            file = tree / CONFIGURATION
+            content = file.read_bytes() if file.is_file() else None
+    if content is None:
+        raise FileMissing(
+            f"commit {commit.id[:12]} has no {CONFIGURATION}",
+            hint="tidegate init writes one that fits this repository; commit it.",
+        )
+    return Workspace(source, commit, load(content, CONFIGURATION))
+
+
+def compose_files(tree: Path, environment: EnvironmentSettings) -> list[str]:
+    """The Compose files of an environment, by name. Raises `FileMissing`."""
+    if environment.compose:
+        for name in environment.compose:
+            if not (tree / name).is_file():
+                raise FileMissing(f"the commit has no {name}, which environment {environment.name} names")
+        return list(environment.compose)
+    for name in COMPOSE_FILES:
+        if (tree / name).is_file():
+            return [name]
+    raise FileMissing("the commit has no compose.yaml", hint="Tidegate runs what a Compose file says; write one.")
+
+
+def who() -> str:
+    """Who asks, for the audit log: `user@host`."""
+    try:
+        user = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def registry_credentials(settings: Settings) -> dict[str, Any] | None:
+    """Credentials from the environment variables, for the agent to pull with."""
+    username = os.environ.get("TIDEGATE_REGISTRY_USERNAME")
+    password = os.environ.get("TIDEGATE_REGISTRY_PASSWORD")
+    if not (settings.registry and username and password):
+        return None
+    return {"registry": settings.registry.split("/")[0], "username": username, "password": password}
+
+
+def app_name(repo: Path) -> str:
+    """The app of the repository around `repo`, by the tidegate.yaml of its commit."""
+    return open_workspace(repo, allow_dirty=True).settings.app
