@@ -19,8 +19,7 @@ from string import Template
 HERE = Path(__file__).parent
 FACTS = {
     "version": (HERE / "VERSION").read_text(encoding="utf-8").strip(),
-    "release": os.environ.get("TIDEGATE_RELEASE", "development"),
-    "environment": os.environ.get("TIDEGATE_ENVIRONMENT", "on this machine"),
+    "environment": os.environ.get("ENVIRONMENT", "this machine"),
     "container": platform.node(),
     "started": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
 }

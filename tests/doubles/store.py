@@ -73,11 +73,15 @@ class MemoryStore:
             self._history[number] = (environment, HistoryEntry(number, at, by, what, why, release))
             return number
 
-    def finish(self, rollout: int, *, outcome: str, error: str | None, seconds: float) -> None:
+    def finish(
+        self, rollout: int, *, outcome: str, error: str | None, seconds: float, release: int | None = None
+    ) -> None:
         with self._lock:
             if rollout in self._history:
                 environment, entry = self._history[rollout]
-                self._history[rollout] = (environment, replace(entry, outcome=outcome, error=error, seconds=seconds))
+                release = entry.release if release is None else release
+                entry = replace(entry, outcome=outcome, error=error, seconds=seconds, release=release)
+                self._history[rollout] = (environment, entry)
 
     def history(self, environment: EnvironmentName, limit: int = 50) -> Sequence[HistoryEntry]:
         with self._lock:

@@ -47,11 +47,10 @@ def build(
     from tidegate.cli.progress import progress_for
     from tidegate.cli.workspace import open_workspace
 
-    space = open_workspace(repo, commit, allow_dirty=allow_dirty)
-    settings = space.settings.environment(environment) if environment else _first(space)
     progress = progress_for(as_json=as_json)
-    with space.checkout() as tree:
-        report = space.build(space.define(tree, settings), tree, lambda text: _tell_build(progress, text))
+    with open_workspace(repo, commit, allow_dirty=allow_dirty) as space:
+        settings = space.settings.environment(environment) if environment else _first(space)
+        report = space.build(space.define(settings), lambda text: _tell_build(progress, text))
     progress.close()
     if as_json:
         _print_json({"kind": "result", **asdict(report.artifact), "built": list(report.built)})
@@ -90,12 +89,13 @@ def _planned(environment: str, repo: Path, commit: str, allow_dirty: bool, progr
     from tidegate.client.home import home
     from tidegate.client.launch import running_agent
 
-    space = open_workspace(repo, commit, allow_dirty=allow_dirty)
-    settings = space.settings.environment(environment)
-    agent = running_agent(home())
-    artifact, configuration = _prepare(space, settings, progress)
+    with open_workspace(repo, commit, allow_dirty=allow_dirty) as space:
+        settings = space.settings.environment(environment)
+        agent = running_agent(home())
+        artifact, configuration = _prepare(space, settings, progress)
+        path = _path(space, settings)
     body = {"artifact": asdict(artifact), "configuration": asdict(configuration)}
-    made: dict[str, Any] = agent.post(f"{_path(space, settings)}/plan", body)
+    made: dict[str, Any] = agent.post(f"{path}/plan", body)
     return made
 
 
@@ -129,30 +129,31 @@ def deploy(
     from tidegate.client.launch import running_agent
     from tidegate.errors import PromoteOnly
 
-    space = open_workspace(repo, commit, allow_dirty=allow_dirty)
-    settings = space.settings.environment(environment) if environment else space.settings.default_environment()
-    if settings.promote:
-        raise PromoteOnly(
-            f"{settings.name} takes what runs in {settings.promote}",
-            hint=f"tidegate deploy {settings.promote}, and then: tidegate promote {settings.name}",
-        )
-    agent = running_agent(home())
-    progress = progress_for(as_json=as_json)
-    if not space.commit.dirty:
-        known = agent.get(f"{_path(space, settings)}/delivered/{space.commit.id}")
-        if known["satisfied"]:
-            _unchanged(progress, settings.name, known["release"], space.commit.id, as_json=as_json)
-            return
-    artifact, configuration = _prepare(space, settings, progress)
+    with open_workspace(repo, commit, allow_dirty=allow_dirty) as space:
+        settings = space.settings.environment(environment) if environment else space.settings.default_environment()
+        if settings.promote:
+            raise PromoteOnly(
+                f"{settings.name} takes what runs in {settings.promote}",
+                hint=f"tidegate deploy {settings.promote}, and then: tidegate promote {settings.name}",
+            )
+        agent, path = running_agent(home()), _path(space, settings)
+        progress = progress_for(as_json=as_json)
+        if not space.commit.dirty:
+            known = agent.get(f"{path}/delivered/{space.commit.id}")
+            if known["satisfied"]:
+                _unchanged(progress, settings.name, known["release"], space.commit.id, as_json=as_json)
+                return
+        artifact, configuration = _prepare(space, settings, progress)
+        auth = registry_credentials(space.settings)
     body = {
         "what": "deploy",
         "why": why,
         "artifact": asdict(artifact),
         "configuration": asdict(configuration),
-        "auth": registry_credentials(space.settings),
+        "auth": auth,
         "if_plan": if_plan or None,
     }
-    _carry_out(_path(space, settings), settings.name, body, progress, wait=wait, began=began)
+    _carry_out(path, settings.name, body, progress, wait=wait, began=began)
 
 
 def promote(
@@ -171,15 +172,15 @@ def promote(
     from tidegate.domain.release import Artifact
     from tidegate.errors import NotPromotable
 
-    space = open_workspace(repo, allow_dirty=True)
-    source = space.settings.environment(environment).promote
+    with open_workspace(repo, allow_dirty=True) as space:
+        app, source = space.settings.app, space.settings.environment(environment).promote
     if not source:
         raise NotPromotable(
             f"{environment} does not say where it promotes from",
             hint=f"Add promote: ENV to {environment} in tidegate.yaml, or deploy to it.",
         )
     agent = running_agent(home())
-    found = agent.get(f"/v1/environments/{space.settings.app}/{source}")
+    found = agent.get(f"/v1/environments/{app}/{source}")
     running = found["release"]
     if running is None or found["serving"] != [running["number"]]:
         raise NotPromotable(f"{source} serves no single release now", hint=f"tidegate status {source}")
@@ -189,19 +190,20 @@ def promote(
             hint=f"Commit them and deploy to {source} again.",
         )
     progress = progress_for(as_json=as_json)
-    promoted = open_workspace(repo, running["commit"], allow_dirty=True)
-    settings = promoted.settings.environment(environment)
     artifact = Artifact(commit=running["commit"], images=running["images"])
-    with step(progress, f"read commit {running['commit'][:12]}"), promoted.checkout() as tree:
-        configuration = promoted.define(tree, settings).configuration(artifact.images)
+    with open_workspace(repo, running["commit"], allow_dirty=True) as promoted:
+        settings = promoted.settings.environment(environment)
+        with step(progress, f"read commit {running['commit'][:12]}"):
+            configuration = promoted.define(settings).configuration(artifact.images)
+        auth = registry_credentials(promoted.settings)
     body = {
         "what": "promote",
         "why": why or f"r{running['number']} of {source}",
         "artifact": asdict(artifact),
         "configuration": asdict(configuration),
-        "auth": registry_credentials(promoted.settings),
+        "auth": auth,
     }
-    _carry_out(_path(promoted, settings), environment, body, progress, wait=wait, began=began)
+    _carry_out(f"/v1/environments/{app}/{environment}", environment, body, progress, wait=wait, began=began)
 
 
 def rollback(
@@ -283,11 +285,10 @@ def _prepare(
     shown = progress or JsonLines()
     if progress is None:
         shown.event = lambda event: None  # type: ignore[method-assign]
-    with space.checkout() as tree:
-        with step(shown, "read the commit"):
-            definition = space.define(tree, settings)
-        with step(shown, "build"):
-            report = space.build(definition, tree, lambda text: _tell_build(shown, text))
+    with step(shown, "read the commit"):
+        definition = space.define(settings)
+    with step(shown, "build"):
+        report = space.build(definition, lambda text: _tell_build(shown, text))
     return report.artifact, definition.configuration(report.artifact.images)
 
 

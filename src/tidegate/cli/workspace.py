@@ -6,48 +6,70 @@ import getpass
 import os
 import socket
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from contextlib import ExitStack, nullcontext
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tidegate.errors import DirtyWorkTree, FileMissing
 
 if TYPE_CHECKING:
     from tidegate.config.compose import Definition
     from tidegate.config.settings import EnvironmentSettings, Settings
-    from tidegate.engine.build import BuildReport
+    from tidegate.domain.build import BuildReport
     from tidegate.ports.source import Commit, Source
 
 CONFIGURATION = "tidegate.yaml"
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
 
-@dataclass
 class Workspace:
-    """A repository at one commit."""
+    """A repository at one commit, and the folder with its files as long as this is entered."""
 
-    source: Source
-    commit: Commit
-    settings: Settings
+    def __init__(self, source: Source, commit: Commit) -> None:
+        self.source = source
+        self.commit = commit
+        self._open = ExitStack()
 
-    def checkout(self) -> AbstractContextManager[Path]:
-        """A folder with the commit's files."""
-        return self.source.checkout(self.commit)
+    def __enter__(self) -> Self:
+        return self
 
-    def define(self, tree: Path, environment: EnvironmentSettings) -> Definition:
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @cached_property
+    def tree(self) -> Path:
+        """A folder with exactly the commit's files (of a dirty one: the work tree's)."""
+        return self._open.enter_context(self.source.checkout(self.commit))
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The commit's tidegate.yaml. Raises `FileMissing`, `InvalidConfiguration`."""
+        from tidegate.config.settings import load
+
+        if self.commit.dirty:
+            file = self.tree / CONFIGURATION
+            content = file.read_bytes() if file.is_file() else None
+        else:
+            content = self.source.read(self.commit.id, CONFIGURATION)
+        if content is None:
+            raise FileMissing(
+                f"commit {self.commit.id[:12]} has no {CONFIGURATION}",
+                hint="tidegate init writes one that fits this repository; commit it.",
+            )
+        return load(content, CONFIGURATION)
+
+    def define(self, environment: EnvironmentSettings) -> Definition:
         """What the environment makes of the commit's Compose files. Raises `InvalidConfiguration`."""
         from tidegate.bootstrap.repository import make_normalizer
         from tidegate.config.compose import define
 
-        files = compose_files(tree, environment)
-        normal = make_normalizer().normalize(tree, files, dict(environment.env))
+        files = compose_files(self.tree, environment)
+        normal = make_normalizer().normalize(self.tree, files, dict(environment.env))
         return define(self.settings, environment, normal)
 
-    def build(self, definition: Definition, tree: Path, progress: Callable[[str], None]) -> BuildReport:
+    def build(self, definition: Definition, progress: Callable[[str], None]) -> BuildReport:
         """The commit's artifact, found or built."""
-        from contextlib import nullcontext
-
         from tidegate.bootstrap.repository import make_builder
         from tidegate.engine.build import build
 
@@ -57,34 +79,20 @@ class Workspace:
             app=self.settings.app,
             registry=self.settings.registry,
             commit=self.commit,
-            tree=lambda: nullcontext(tree),
+            tree=lambda: nullcontext(self.tree),
             progress=progress,
         )
 
 
 def open_workspace(repo: Path, revision: str = "HEAD", *, allow_dirty: bool) -> Workspace:
-    """The repository around `repo` at a revision.
-
-    Raises `NotARepository`, `UnknownCommit`, `DirtyWorkTree`, `FileMissing`, `InvalidConfiguration`.
-    """
+    """The repository around `repo` at a revision. Raises `NotARepository`, `UnknownCommit`, `DirtyWorkTree`."""
     from tidegate.bootstrap.repository import make_source
-    from tidegate.config.settings import load
 
     source = make_source(repo)
     commit = source.commit(revision)
     if commit.dirty and not allow_dirty:
         raise DirtyWorkTree(f"the work tree holds changes that commit {commit.id[:12]} does not")
-    content = source.read(commit.id, CONFIGURATION)
-    if commit.dirty:
-        with source.checkout(commit) as tree:
-            file = tree / CONFIGURATION
-            content = file.read_bytes() if file.is_file() else None
-    if content is None:
-        raise FileMissing(
-            f"commit {commit.id[:12]} has no {CONFIGURATION}",
-            hint="tidegate init writes one that fits this repository; commit it.",
-        )
-    return Workspace(source, commit, load(content, CONFIGURATION))
+    return Workspace(source, commit)
 
 
 def compose_files(tree: Path, environment: EnvironmentSettings) -> list[str]:
@@ -119,5 +127,17 @@ def registry_credentials(settings: Settings) -> dict[str, Any] | None:
 
 
 def app_name(repo: Path) -> str:
-    """The app of the repository around `repo`, by the tidegate.yaml of its commit."""
-    return open_workspace(repo, allow_dirty=True).settings.app
+    """The app of the repository around `repo`: by its work tree, or by its commit where there is none.
+
+    Commands that only look need no more than this, so nothing is validated that they do not use.
+    """
+    from tidegate.config.appname import app_of
+
+    for folder in (repo.absolute(), *repo.absolute().parents):
+        file = folder / CONFIGURATION
+        if file.is_file() and (name := app_of(file.read_bytes())) is not None:
+            return name
+        if (folder / ".git").exists():
+            break
+    with open_workspace(repo, allow_dirty=True) as space:
+        return str(space.settings.app)

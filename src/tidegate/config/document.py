@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
@@ -131,6 +131,15 @@ def _problem(error: yaml.MarkedYAMLError, text: str, line: int, column: int) -> 
     return f"{error.problem}{character}{context}"
 
 
+class _Open(NamedTuple):
+    """A collection whose end has not come; a mapping's children are keys and values in turn."""
+
+    node: Node
+    anchor: str | None
+    is_mapping: bool
+    children: list[Node]
+
+
 class _Composer:
     """Builds nodes from the parser's events, with a stack rather than recursion."""
 
@@ -140,50 +149,55 @@ class _Composer:
         self._anchors: dict[str, Node | None] = {}  # None while the anchored node is still open
 
     def document(self, text: str) -> Node:
+        """The tree of the only document; an empty one is a null."""
         root: Node | None = None
+        open_nodes: list[_Open] = []
         documents = 0
-        # The open collections: their node, anchor, and the nodes in them so far (keys and values in turn).
-        stack: list[tuple[Node, str | None, bool, list[Node]]] = []
         for event in yaml.parse(text, _LOADER):
-            node: Node | None = None
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
                     self._refuse(event, "found a second document, expected one")
             elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-                if len(stack) >= MAX_DEPTH:
-                    self._refuse(event, f"nested more than {MAX_DEPTH} deep")
-                opened = Node(*_place(event), None, tag=_tag(event.tag))
-                if event.anchor:
-                    self._anchors[event.anchor] = None
-                stack.append((opened, event.anchor, isinstance(event, yaml.MappingStartEvent), []))
-            elif isinstance(event, yaml.CollectionEndEvent):
-                node, anchor, is_mapping, children = stack.pop()
-                self._close(node, children, is_mapping)
-                if anchor:
-                    self._anchors[anchor] = node
-            elif isinstance(event, yaml.ScalarEvent):
-                node = self._scalar(event)
-                if event.anchor:
-                    self._anchors[event.anchor] = node
-            elif isinstance(event, yaml.AliasEvent):
-                node = self._alias(event)
-            if node is None:
-                continue
-            if stack:
-                stack[-1][3].append(node)
-            else:
-                root = node
+                open_nodes.append(self._begin(event, len(open_nodes)))
+            elif isinstance(event, (yaml.CollectionEndEvent, yaml.ScalarEvent, yaml.AliasEvent)):
+                node = self._complete(event, open_nodes)
+                if open_nodes:
+                    open_nodes[-1].children.append(node)
+                else:
+                    root = node
         return root or Node(1, 1, None)
 
-    def _close(self, node: Node, children: list[Node], is_mapping: bool) -> None:
-        node.size += sum(child.size for child in children)
-        node.depth += max((child.depth for child in children), default=0)
+    def _begin(self, event: Any, depth: int) -> _Open:
+        if depth >= MAX_DEPTH:
+            self._refuse(event, f"nested more than {MAX_DEPTH} deep")
+        if event.anchor:
+            self._anchors[event.anchor] = None
+        node = Node(*_place(event), None, tag=_tag(event.tag))
+        return _Open(node, event.anchor, isinstance(event, yaml.MappingStartEvent), [])
+
+    def _complete(self, event: Any, open_nodes: list[_Open]) -> Node:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        if isinstance(event, yaml.ScalarEvent):
+            node, anchor = self._scalar(event), event.anchor
+        else:
+            ended = open_nodes.pop()
+            self._close(ended)
+            node, anchor = ended.node, ended.anchor
+        if anchor:
+            self._anchors[anchor] = node
+        return node
+
+    def _close(self, ended: _Open) -> None:
+        node = ended.node
+        node.size += sum(child.size for child in ended.children)
+        node.depth += max((child.depth for child in ended.children), default=0)
         if node.size > MAX_NODES:
             self._refuse(node, f"aliases expand to more than {MAX_NODES:,} values")
         if node.depth > MAX_DEPTH:
             self._refuse(node, f"nested more than {MAX_DEPTH} deep")
-        node.value = self._mapping(children) if is_mapping else children
+        node.value = self._mapping(ended.children) if ended.is_mapping else ended.children
 
     def _mapping(self, children: list[Node]) -> dict[str, tuple[Node, Node]]:
         own: dict[str, tuple[Node, Node]] = {}
@@ -212,7 +226,7 @@ class _Composer:
 
     def _scalar(self, event: Any) -> Node:
         tag = _tag(event.tag)
-        plain = event.implicit[0] or (event.tag or "").startswith(_CORE) and event.tag != _CORE + "str"
+        plain = event.implicit[0] or (str(event.tag).startswith(_CORE) and event.tag != _CORE + "str")
         node = Node(*_place(event), _resolve(event.value) if plain else event.value, text=event.value, tag=tag)
         if node.text == "<<" and not event.implicit[0]:
             node.tag = node.tag or "!!str"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from tidegate.config.document import Node, Path
@@ -25,18 +25,14 @@ _EXPECTED = {
 }
 
 
-def lines(file: str, root: Node, model: type[Section], error: ValidationError, at: Path = ()) -> Iterator[str]:
-    """One line a fault, in the file's order. `at` is where in `root` the validated value stands."""
-    placed = []
+def lines(file: str, root: Node, model: type[Section], error: ValidationError) -> Iterator[str]:
+    """One line a fault: `file:line:column: what was found, what was expected`."""
     for one in error.errors(include_url=False):
-        path = at + tuple(step for step in one["loc"] if step != "[key]")
+        path: Path = tuple(step for step in one["loc"] if step != "[key]")
         kind = one["type"]
         by_key = kind == "extra_forbidden" or "[key]" in one["loc"]
         node = root.at(path[:-1] if kind == "missing" else path, key=by_key)
-        section = _section(model, one["loc"][:-1])
-        placed.append((node.line, node.column, _words(one, section)))
-    for line, column, text in sorted(set(placed)):
-        yield f"{file}:{line}:{column}: {text}"
+        yield f"{file}:{node.line}:{node.column}: {_words(one, _section(model, path[:-1]))}"
 
 
 def _words(one: Any, section: type[Section] | None) -> str:
@@ -48,35 +44,41 @@ def _words(one: Any, section: type[Section] | None) -> str:
             return f"found {key!r}: {section.not_yet[key]}"
         return f"unknown key {key[:60]!r}, expected {listed(section.keys())}{suggestion(key, section.keys())}"
     if kind == "missing":
-        return f"{key} is missing: " + (section.missing.get(key, "it is required") if section else "it is required")
-    if kind == "literal_error":
-        choices = [str(choice).strip("'") for choice in str(context.get("expected", "")).split(" or ")]
-        choices = [choice.strip("'") for part in choices for choice in part.split(", ")]
-        return f"{named}{found(value)}, expected {context.get('expected')}{suggestion(str(value), choices)}"
-    if kind in ("greater_than_equal", "less_than_equal"):
-        sign, limit = ("at least", context.get("ge")) if "ge" in context else ("at most", context.get("le"))
-        return f"{named}{found(value)}, expected a number of {sign} {limit}"
+        return f"{key} is missing: {(section.missing if section else {}).get(key, 'it is required')}"
     if kind == "value_error":
         return f"{named}{context.get('error')}"
-    return f"{named}{found(value)}, expected {_EXPECTED.get(kind, one['msg'])}"
+    return f"{named}{found(value)}, expected {_expected(kind, context, value) or one['msg']}"
 
 
-def _section(model: Any, path: tuple[str | int, ...]) -> type[Section] | None:
+def _expected(kind: str, context: Mapping[str, Any], value: object) -> str | None:
+    if kind == "literal_error":
+        choices = str(context.get("expected", ""))
+        return choices + suggestion(str(value), choices.replace("'", "").replace(" or ", ", ").split(", "))
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return f"a number of {'at least' if 'ge' in context else 'at most'} {context.get('ge', context.get('le'))}"
+    return _EXPECTED.get(kind)
+
+
+def _section(model: type[Section], path: tuple[str | int, ...]) -> type[Section] | None:
     """The section that `path` leads to, by the models' annotations."""
+    annotation: Any = model
     for step in path:
-        if isinstance(model, type) and issubclass(model, Section):
-            field = next((f for f in model.model_fields.values() if f.alias == step), None)
-            model = field.annotation if field else None
-        model = _inner(model)
-    return model if isinstance(model, type) and issubclass(model, Section) else None
+        if _is_section(annotation):
+            fields = annotation.model_fields.values()
+            annotation = next((_bare(field.annotation) for field in fields if field.alias == step), None)
+        else:  # into a list, or a mapping by name
+            annotation = _bare(get_args(annotation)[-1]) if get_args(annotation) else None
+    return annotation if _is_section(annotation) else None
 
 
-def _inner(annotation: Any) -> Any:
-    """The section inside `list[S]`, `dict[str, S]`, `S | None` or `Annotated[S, …]`; else the annotation itself."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation
-    for part in get_args(annotation):
-        inner = _inner(part)
-        if isinstance(inner, type) and issubclass(inner, Section):
-            return inner
-    return None
+def _bare(annotation: Any) -> Any:
+    """`S` from `Annotated[S, …]` and `S | None`."""
+    if hasattr(annotation, "__metadata__"):
+        return _bare(get_args(annotation)[0])
+    if type(None) in get_args(annotation):
+        return _bare(get_args(annotation)[0])
+    return annotation
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from tidegate.config.words import DURATION_EXPECTED, DURATION_PATTERN, duration, format_duration, found
+from tidegate.config.words import DURATION_EXPECTED, DURATION_PATTERN, duration, found
 from tidegate.domain.names import MAX_LENGTH, NAME, RULE, SERVICE, is_name
 
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
@@ -26,8 +26,8 @@ _FILE = re.compile(r"[^\x00-\x1f\\:]+")
 _LATER = "it is not supported by this version yet; leave it out"
 
 
-def _text(rule: Callable[[str], str | None], expected: str, *, pattern: str | None = None) -> Any:
-    """An annotation for texts: `rule` gives the normal form, or None where the text is not as `expected`."""
+def _text(rule: Callable[[str], str | None], expected: str) -> BeforeValidator:
+    """Judges texts: `rule` gives the normal form, or None where the text is not as `expected`."""
 
     def check(value: object) -> str:
         normal = rule(value) if isinstance(value, str) else None
@@ -35,12 +35,23 @@ def _text(rule: Callable[[str], str | None], expected: str, *, pattern: str | No
             raise ValueError(f"{found(value)}, expected {expected}")
         return normal
 
-    shown = {"type": "string", **({"pattern": pattern} if pattern else {})}
-    return Annotated[str, BeforeValidator(check), WithJsonSchema(shown)]
+    return BeforeValidator(check)
+
+
+def _pattern(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern})
 
 
 def _matching(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
     return lambda text: text if pattern.fullmatch(text) else None
+
+
+def _name(text: str) -> str | None:
+    return text if is_name(text) else None
+
+
+def _value(text: str) -> str | None:
+    return None if "\x00" in text else text
 
 
 def _host(text: str) -> str | None:
@@ -77,27 +88,38 @@ def _strategy(value: object) -> object:
     return value
 
 
-Name = _text(lambda text: text if is_name(text) else None, RULE, pattern=f"^(?=.{{1,{MAX_LENGTH}}}$){NAME.pattern}$")
-ServiceName = _text(_matching(SERVICE), "the name of a Compose service", pattern=f"^{SERVICE.pattern}$")
-Host = _text(_host, "a host name without scheme, port or path, such as shop.example.com, or '*' for any")
-UrlPath = _text(_url_path, "a path such as / or /api, without a query, '//' or '..'", pattern="^/")
-HealthPath = _text(_matching(_HEALTH), "a path such as /health", pattern="^/")
-Registry = _text(
-    _matching(_REGISTRY), "a repository such as registry.example.com/shop, in lower case, without scheme or tag"
-)
-File = _text(_file, "a path inside the repository such as compose.production.yaml")
-Variable = _text(
-    _variable,
-    "a variable's name: letters, digits and '_', not beginning with COMPOSE_, DOCKER_, BUILDKIT_ or BUILDX_",
-    pattern=f"^{_VARIABLE.pattern}$",
-)
-Value = _text(lambda text: text if "\x00" not in text else None, "a text")
+Name = Annotated[str, _text(_name, RULE), _pattern(f"^(?=.{{1,{MAX_LENGTH}}}$){NAME.pattern}$")]
+ServiceName = Annotated[
+    str, _text(_matching(SERVICE), "the name of a Compose service"), _pattern(f"^{SERVICE.pattern}$")
+]
+Host = Annotated[
+    str, _text(_host, "a host name without scheme, port or path, such as shop.example.com, or '*' for any")
+]
+UrlPath = Annotated[str, _text(_url_path, "a path such as / or /api, without a query, '//' or '..'"), _pattern("^/")]
+HealthPath = Annotated[str, _text(_matching(_HEALTH), "a path such as /health"), _pattern("^/")]
+Registry = Annotated[
+    str,
+    _text(_matching(_REGISTRY), "a repository such as registry.example.com/shop, in lower case, without scheme or tag"),
+]
+File = Annotated[str, _text(_file, "a path inside the repository such as compose.production.yaml")]
+Variable = Annotated[
+    str,
+    _text(
+        _variable,
+        "a variable's name: letters, digits and '_', not beginning with COMPOSE_, DOCKER_, BUILDKIT_ or BUILDX_",
+    ),
+    _pattern(f"^{_VARIABLE.pattern}$"),
+]
+Value = Annotated[str, _text(_value, "a text")]
 Duration = Annotated[
     float,
     BeforeValidator(duration),
-    PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "description": DURATION_EXPECTED}),
 ]
+
+
+def _lasting(default: str, description: str) -> Any:
+    return Field(duration(default), description=description, json_schema_extra={"default": default})
 
 
 class Section(BaseModel):
@@ -108,7 +130,6 @@ class Section(BaseModel):
         frozen=True,
         strict=True,
         alias_generator=lambda name: name.replace("_", "-"),
-        json_schema_serialization_defaults_required=False,
     )
     not_yet: ClassVar[dict[str, str]] = {}
     missing: ClassVar[dict[str, str]] = {}
@@ -170,8 +191,8 @@ class RouteSection(Section):
 class DrainSection(Section):
     """How long the old release may finish what it has after traffic has left it."""
 
-    requests: Duration = Field(30.0, description="For requests under way.")
-    websockets: Duration = Field(300.0, description="For WebSockets and other upgraded connections.")
+    requests: Duration = _lasting("30s", "For requests under way.")
+    websockets: Duration = _lasting("5m", "For WebSockets and other upgraded connections.")
 
 
 class EnvironmentSection(Section):
@@ -209,11 +230,11 @@ class EnvironmentSection(Section):
     strategy: Annotated[Literal["blue-green"], BeforeValidator(_strategy)] = Field(
         "blue-green", description="How a release takes over: started beside the old one, then all traffic at once."
     )
-    start_within: Duration = Field(60.0, description="From a container's start to its first 200.")
+    start_within: Duration = _lasting("60s", "From a container's start to its first 200.")
     drain: DrainSection = Field(
         default_factory=DrainSection, description="How long the old release may finish what it has."
     )
-    keep_warm: Duration = Field(600.0, description="How long the old release stays ready to take the traffic back.")
+    keep_warm: Duration = _lasting("10m", "How long the old release stays ready to take the traffic back.")
     not_yet = {"approval": _LATER, "secrets": _LATER, "gates": _LATER, "watch": _LATER, "canary": _LATER}
 
 
@@ -221,7 +242,7 @@ class TidegateFile(Section):
     """How an app is delivered: tidegate.yaml beside compose.yaml."""
 
     app: Name = Field(description="The app's name; containers, networks and volumes are named after it.")
-    artifact: ArtifactSection = Field(default_factory=ArtifactSection, description="Where built images go.")
+    artifact: ArtifactSection = Field(default_factory=lambda: ArtifactSection(registry=None), description="Where built images go.")
     environments: Annotated[dict[Name, EnvironmentSection], Field(min_length=1)] = Field(
         description="The places where the app runs, by name."
     )

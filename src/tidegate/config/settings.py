@@ -13,7 +13,7 @@ from types import MappingProxyType
 from pydantic import ValidationError
 
 from tidegate.config import faults
-from tidegate.config.document import Node, Path, parse
+from tidegate.config.document import Node, parse
 from tidegate.config.models import EnvironmentSection, RouteSection, TidegateFile
 from tidegate.config.words import found, suggestion
 from tidegate.domain.names import EnvironmentName
@@ -90,9 +90,10 @@ def load(content: bytes, file: str = "tidegate.yaml") -> Settings:
         model = TidegateFile.model_validate(data)
     except ValidationError as error:
         lines += faults.lines(file, root, TidegateFile, error)
-    lines += _together(file, root, model.environments if model else _valid(data))
+    lines += _together(file, root)
     if lines or model is None:
-        raise InvalidConfiguration(f"{file} is not valid.", details=sorted(lines, key=_position))
+        details = sorted(dict.fromkeys(lines), key=lambda line: _position(file, line))
+        raise InvalidConfiguration(f"{file} is not valid.", details=details)
     environments = {name: _environment(name, section) for name, section in model.environments.items()}
     return Settings(model.app, model.artifact.registry, MappingProxyType(environments), file, root)
 
@@ -131,48 +132,48 @@ def _route(section: RouteSection) -> Route:
     )
 
 
-def _together(file: str, root: Node, valid: Mapping[str, EnvironmentSection]) -> Iterator[str]:
-    """What keys say together: promotions lead to an environment and end, no claim is made twice."""
-    known = [name for name, _ in _environments(root)]
+def _together(file: str, root: Node) -> Iterator[str]:
+    """What keys say together: promotions lead to an environment and end, no claim is made twice.
+
+    It goes by what was written, so that it is told beside the faults of single keys.
+    """
+    promotions = {name: node.get("promote") for name, node in _environments(root)}
+    sources = {name: promote.text for name, promote in promotions.items() if promote and promote.text}
+    for name, promote in promotions.items():
+        if name not in sources or promote is None:
+            continue
+        if sources[name] not in promotions:
+            near = suggestion(sources[name], promotions)
+            expected = f"{found(sources[name])}, expected one of {', '.join(promotions)}{near}"
+            yield f"{file}:{promote.line}:{promote.column}: promote: {expected}"
+        elif _circles(name, sources):
+            circle = f"{name} would be promoted from itself; one environment must come first"
+            yield f"{file}:{promote.line}:{promote.column}: promote: {circle}"
     claims: dict[str, str] = {}
-    for name, section in valid.items():
-        at: Path = ("environments", name)
-        if section.promote is not None:
-            place = _place(file, root, (*at, "promote"))
-            if section.promote not in known:
-                near = suggestion(section.promote, known)
-                yield f"{place}: promote: {found(section.promote)}, expected one of {', '.join(known)}{near}"
-            elif _circles(name, valid):
-                yield f"{place}: promote: {name} would be promoted from itself; one environment must come first"
-        for index, route in enumerate(section.routes):
-            where = _place(file, root, (*at, "routes", index))
-            claim = _route(route).claim
-            if claim in claims:
-                yield f"{where}: {claim} is routed already at {claims[claim]}, expected a host and path of its own"
-            claims.setdefault(claim, where)
-
-
-def _circles(name: str, valid: Mapping[str, EnvironmentSection]) -> bool:
-    seen: set[str] = set()
-    step: str | None = name
-    while step in valid and step not in seen:
-        seen.add(step)
-        step = valid[step].promote
-        if step == name:
-            return True
-    return False
-
-
-def _valid(data: object) -> dict[str, EnvironmentSection]:
-    """The environments that are right on their own, in a file that is not: for the faults between them."""
-    environments = data.get("environments") if isinstance(data, dict) else None
-    valid = {}
-    for name, section in environments.items() if isinstance(environments, dict) else ():
+    for node in _routes(root):
         try:
-            valid[name] = EnvironmentSection.model_validate(section)
+            claim = _route(RouteSection.model_validate(node.plain())).claim
         except ValidationError:
             continue
-    return valid
+        where = f"{file}:{node.line}:{node.column}"
+        if claim in claims:
+            yield f"{where}: {claim} is routed already at {claims[claim]}, expected a host and path of its own"
+        claims.setdefault(claim, where)
+
+
+def _circles(name: str, sources: Mapping[str, str]) -> bool:
+    seen: set[str] = set()
+    step = sources[name]
+    while step in sources and step not in seen and step != name:
+        seen.add(step)
+        step = sources[step]
+    return step == name
+
+
+def _routes(root: Node) -> Iterator[Node]:
+    for _, environment in _environments(root):
+        routes = environment.get("routes")
+        yield from routes.items() if routes else ()
 
 
 def _environments(root: Node) -> Iterator[tuple[str, Node]]:
@@ -199,11 +200,6 @@ def _tags(file: str, node: Node) -> Iterator[str]:
         yield from _tags(file, child)
 
 
-def _place(file: str, root: Node, path: Path) -> str:
-    node = root.at(path)
-    return f"{file}:{node.line}:{node.column}"
-
-
-def _position(line: str) -> tuple[int, int]:
-    _, row, column, _ = line.split(":", 3)
+def _position(file: str, line: str) -> tuple[int, int]:
+    row, column, _ = line.removeprefix(f"{file}:").split(":", 2)
     return int(row), int(column)

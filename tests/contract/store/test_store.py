@@ -95,6 +95,8 @@ def test_history_is_newest_first(store: Store) -> None:
     assert (oldest.id, oldest.at, oldest.why, oldest.release) == (first, T0, "to see", 1)
     assert (oldest.outcome, oldest.error, oldest.seconds) == ("failed", "not-ready", 1.25)
     assert [entry.id for entry in store.history(ENV, limit=1)] == [second]
+    store.finish(second, outcome="completed", error=None, seconds=1, release=4)
+    assert store.history(ENV)[0].release == 4
     store.finish(9999, outcome="completed", error=None, seconds=0)
 
 

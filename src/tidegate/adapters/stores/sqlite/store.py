@@ -116,10 +116,13 @@ class SqliteStore:
                 connection, environment, at=at.isoformat(), by=by, what=what, why=why, release=release
             )
 
-    def finish(self, rollout: int, *, outcome: str, error: str | None, seconds: float) -> None:
-        """Close a history entry; one that was lost stays lost."""
+    def finish(
+        self, rollout: int, *, outcome: str, error: str | None, seconds: float, release: int | None = None
+    ) -> None:
+        """Close a history entry, naming its `release` where it was not known before; one that was lost stays lost."""
+        known = {} if release is None else {"release": release}
         with self._database.writing() as connection:
-            self._do.finish(connection, rollout, outcome=outcome, error=error, seconds=seconds)
+            self._do.finish(connection, rollout, outcome=outcome, error=error, seconds=seconds, **known)
 
     def history(self, environment: EnvironmentName, limit: int = 50) -> Sequence[HistoryEntry]:
         """Newest first."""

@@ -20,15 +20,14 @@ from tidegate.errors import EngineUnavailable
 from tidegate.ports.target import ReplicaEvent
 
 PATIENCE = 0.5  # seconds without an event after which None is given
-# Signals are left out: what a process makes of one shows in what it does next. A network is left before a
-# container is reported dead, so that its `disconnect` is the first sign of an end.
+# Signals are left out: what a process makes of one shows in what it does next. So are `stop` and `destroy`, before
+# which there is always a `die`: late news of a predecessor would be taken for its successor's. A network is left
+# before a container is reported dead, so that its `disconnect` is the first sign of an end.
 KINDS: Mapping[str, str] = {
     "start": "started",
     "unpause": "started",
     "die": "ended",
-    "stop": "ended",
     "pause": "ended",
-    "destroy": "ended",
     "disconnect": "ended",
 }
 
