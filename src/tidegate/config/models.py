@@ -242,7 +242,9 @@ class TidegateFile(Section):
     """How an app is delivered: tidegate.yaml beside compose.yaml."""
 
     app: Name = Field(description="The app's name; containers, networks and volumes are named after it.")
-    artifact: ArtifactSection = Field(default_factory=lambda: ArtifactSection(registry=None), description="Where built images go.")
+    artifact: ArtifactSection = Field(
+        default_factory=lambda: ArtifactSection(registry=None), description="Where built images go."
+    )
     environments: Annotated[dict[Name, EnvironmentSection], Field(min_length=1)] = Field(
         description="The places where the app runs, by name."
     )

@@ -27,7 +27,7 @@ class Builder(Protocol):
 
     def find(self, tag: str, *, registry: bool) -> str | None:
         """The pinned image that bears `tag` (`repository@sha256:…` in a registry, `sha256:…` in the
-        engine), or None. Raises `RegistryRefused`, `RegistryUnavailable`."""
+        engine), or None. Raises `RegistryRefused`, `RegistryUnavailable`, `EngineUnavailable`."""
         ...
 
     def build(
@@ -35,6 +35,6 @@ class Builder(Protocol):
     ) -> Mapping[str, str]:
         """Build all targets; the pinned image of each service. `progress` gets plain lines.
 
-        Raises `BuildFailed`, `RegistryRefused`, `RegistryUnavailable`, `ToolMissing`.
+        Raises `BuildFailed`, `RegistryRefused`, `RegistryUnavailable`, `EngineUnavailable`, `ToolMissing`.
         """
         ...

@@ -13,8 +13,8 @@ class ComposeNormalizer(Protocol):
     def normalize(self, directory: Path, files: Sequence[str], variables: Mapping[str, str]) -> dict[str, Any]:
         """The normal form of `files`, merged in their order, with services of every profile.
 
-        `files` are relative to `directory`, and so stay all paths into it; `variables` are the only
-        values for interpolation. `x-` keys are kept; a literal `$` in a text is doubled, as Compose writes it.
+        `files` are relative to `directory`. Paths in them stay relative, to the first file's folder; `variables`
+        are the only values for interpolation. `x-` keys are kept; a literal `$` is doubled, as Compose writes it.
         Raises `InvalidConfiguration`, `ToolMissing`.
         """
         ...

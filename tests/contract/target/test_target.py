@@ -293,7 +293,7 @@ def test_events_tell_when_a_replica_starts_and_ends(rig: Rig, env: EnvironmentNa
 
 def next_of(events: Iterator[ReplicaEvent | None], env: EnvironmentName) -> ReplicaEvent:
     """The next event of this environment; other tests may have theirs at the same time."""
-    for event in itertools.islice(events, 60):
+    for event in itertools.islice(events, 200):
         if event is not None and event.environment == env:
             return event
     raise AssertionError("no event came")

@@ -102,9 +102,9 @@ def test_credentials_of_the_environment_open_the_registry_and_leave_no_trace(
     seen = environ + (tmp_path / "argv").read_text() + "\n".join(said)
     assert PASSWORD not in seen
     assert base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode() not in seen
-    modes = dict(reversed(line.split()) for line in (tmp_path / "files").read_text().splitlines())
-    assert sorted(modes.values()) == ["600", "700"]
-    assert not any(Path(name).exists() for name in modes)
+    modes = [line.split() for line in (tmp_path / "files").read_text().splitlines()]
+    assert [mode for mode, _ in modes] == ["700", "600"]
+    assert not any(Path(name).exists() for _, name in modes)
     assert json.loads((home / "config.json").read_text()) == {}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import uuid4
@@ -55,7 +55,9 @@ class Shop:
             pass
 
         builder = Buildx(registry)
-        return build(builder, SPECS, app=self.folder.name, registry=registry, commit=commit, tree=tree, progress=progress)
+        return build(
+            builder, SPECS, app=self.folder.name, registry=registry, commit=commit, tree=tree, progress=progress
+        )
 
 
 @pytest.fixture

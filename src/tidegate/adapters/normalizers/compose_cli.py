@@ -35,13 +35,12 @@ class ComposeCli:
         if docker is None:
             raise ToolMissing("docker is not installed.", hint="Install Docker Engine 24 or newer with Compose 2.")
         directory = directory.absolute()
-        command = [docker, "compose", "--project-name", _PROJECT, "--project-directory", str(directory)]
-        command += ["--env-file", os.devnull, "--profile", "*"]
+        command = [docker, "compose", "--project-name", _PROJECT, "--env-file", os.devnull, "--profile", "*"]
         for file in files:
             command += ["--file", str(directory / file)]
         command += ["config", "--no-path-resolution", "--format", "yaml"]
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S603 (an argv list; files were checked to be paths)
                 command,
                 env=self._environment(variables),
                 cwd=directory,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
@@ -196,10 +195,8 @@ def test_bytes_that_are_no_text_do_not_end_the_log() -> None:
 
 
 def test_a_line_without_an_end_does_not_fill_the_memory() -> None:
-    started = time.process_time()
     out = list(lines(b"x" * 1000 for _ in range(1000)))
     assert "".join(out) == "x" * 1_000_000 and max(map(len, out)) <= LONGEST
-    assert time.process_time() - started < 10
 
 
 @given(st.lists(st.binary(max_size=20), max_size=8))

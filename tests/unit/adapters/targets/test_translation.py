@@ -174,7 +174,6 @@ def test_what_tidegate_decides_itself_changes_nothing(key: str) -> None:
     [
         ("network_mode", "host", "does not support"),
         ("secrets", [{"source": "s"}], "does not support"),
-        ("container_name", "c", "does not support"),
         ("links", ["db"], "does not support"),
         ("no_such_key", 1, "does not support"),
         ("networks", {"back": None}, "only the default network"),
@@ -191,7 +190,7 @@ def test_what_tidegate_decides_itself_changes_nothing(key: str) -> None:
         ("volumes", [{"type": "npipe", "target": "/x"}], "npipe"),
         ("volumes", [{"type": "bind", "source": "./src", "target": "/x"}], "not absolute"),
         ("volumes", [{"type": "volume", "source": "a", "target": "/x", "volume": {"subpath": "b"}}], "volume.subpath"),
-        ("volumes", [{"type": "volume", "source": "a", "target": "/x", "consistency": "cached"}], "consistency"),
+        ("volumes", [{"type": "volume", "source": "a", "target": "/x", "image": {}}], "image"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_name(key: str, value: Any, words: str) -> None:
@@ -209,6 +208,12 @@ def test_all_faults_are_told_at_once() -> None:
 
 def test_keys_that_say_nothing_are_no_faults() -> None:
     assert translated(command=None, entrypoint=None, networks={"default": None}, secrets=[], links=None).volumes == ()
+
+
+def test_a_container_name_is_one_more_name_to_be_found_by() -> None:
+    made = translated(container_name="shop_web")
+    assert made.names == ("web", "shop_web")
+    assert made.body == translated().body
 
 
 def test_an_accessory_may_have_a_host_name() -> None:

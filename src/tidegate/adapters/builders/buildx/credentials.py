@@ -11,11 +11,14 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tidegate.adapters.builders.buildx.keyring import merged, registry_host, stored
+from tidegate.adapters.builders.buildx.keyring import credentials_for, merged, registry_host, stored
 from tidegate.adapters.builders.buildx.program import docker_folder, read_config
 from tidegate.errors import InvalidConfiguration
-from tidegate.ports.target import RegistryAuth
+
+if TYPE_CHECKING:
+    from tidegate.ports.target import RegistryAuth
 
 USERNAME = "TIDEGATE_REGISTRY_USERNAME"
 PASSWORD = "TIDEGATE_REGISTRY_PASSWORD"  # noqa: S105
@@ -65,7 +68,7 @@ class Credentials:
         if bool(username) != bool(password):
             message = f"{PASSWORD if username else USERNAME} is not set."
             raise InvalidConfiguration(message, hint=f"Set both {USERNAME} and {PASSWORD}, or neither.")
-        return RegistryAuth(self._host, username, password) if username else None
+        return credentials_for(self._host, username, password) if username else None
 
 
 def _furnish(folder: Path, own: Path, auth: RegistryAuth) -> None:

@@ -10,11 +10,13 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidegate.adapters.builders.buildx.program import Silent, ask, docker_folder, minimal, read_config
 from tidegate.errors import InvalidConfiguration, RegistryRefused, ToolMissing
-from tidegate.ports.target import RegistryAuth
+
+if TYPE_CHECKING:
+    from tidegate.ports.target import RegistryAuth
 
 TOKEN_USER = "<token>"  # noqa: S105  the user name that says: the password is an identity token
 _HUB = "docker.io"
@@ -29,6 +31,14 @@ def registry_host(name: str) -> str:
     if first != "localhost" and "." not in first and ":" not in first:
         return _HUB
     return _HUB if first in ("index.docker.io", "registry-1.docker.io") else first
+
+
+def credentials_for(host: str, username: str, password: str) -> RegistryAuth:
+    """Credentials for one registry."""
+    # The port knows the whole domain, which a look-up without credentials need not import.
+    from tidegate.ports.target import RegistryAuth
+
+    return RegistryAuth(host, username, password)
 
 
 def stored(host: str, environ: Mapping[str, str]) -> RegistryAuth | None:
@@ -61,13 +71,13 @@ def merged(config: Mapping[str, Any], auth: RegistryAuth) -> dict[str, Any]:
 
 def _from_entry(entry: Mapping[str, Any], host: str) -> RegistryAuth | None:
     if entry.get("identitytoken"):
-        return RegistryAuth(host, TOKEN_USER, str(entry["identitytoken"]))
+        return credentials_for(host, TOKEN_USER, str(entry["identitytoken"]))
     try:
         decoded = base64.b64decode(str(entry.get("auth", "")), validate=True).decode().rstrip("\0")
     except (binascii.Error, UnicodeDecodeError):
         return None
     username, colon, password = decoded.partition(":")
-    return RegistryAuth(host, username, password) if colon else None
+    return credentials_for(host, username, password) if colon else None
 
 
 def _from_helper(program: str, host: str, environ: Mapping[str, str]) -> RegistryAuth | None:
@@ -84,7 +94,7 @@ def _from_helper(program: str, host: str, environ: Mapping[str, str]) -> Registr
     except (Silent, ValueError, TypeError) as error:
         raise RegistryRefused(f"{name} gave no credentials for {host}.") from error
     if found is not None:
-        return RegistryAuth(host, str(found.get("Username", "")), str(found.get("Secret", "")))
+        return credentials_for(host, str(found.get("Username", "")), str(found.get("Secret", "")))
     if "not found" in (answer.output + answer.errors).lower():
         return None
     raise RegistryRefused(f"{name} failed for {host}.")

@@ -11,14 +11,16 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from tidegate.adapters.builders.buildx.credentials import Credentials
 from tidegate.adapters.builders.buildx.engine import get, socket_path
 from tidegate.adapters.builders.buildx.keyring import TOKEN_USER
-from tidegate.adapters.builders.buildx.output import clean, lookup_failure
 from tidegate.adapters.builders.buildx.program import Silent, ask, buildx, docker, minimal
 from tidegate.errors import EngineRefused, EngineUnavailable, RegistryUnavailable
-from tidegate.ports.target import RegistryAuth
+
+if TYPE_CHECKING:
+    from tidegate.ports.target import RegistryAuth
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][\w./:@-]*", re.ASCII)
 _ENGINE_WITHIN = 10.0  # seconds
@@ -56,7 +58,8 @@ def _id_from_engine(name: str, path: str) -> str | None:
         return str(reply.body["Id"])
     if reply.status == 404:
         return None
-    raise EngineRefused(f"The container engine did not look up {name}.", details=[_said(reply.body)])
+    details = _clean(str(reply.body.get("message", "")))
+    raise EngineRefused(f"The container engine did not look up {name}.", details=details)
 
 
 def _id_from_docker(name: str, environ: Mapping[str, str]) -> str | None:
@@ -66,8 +69,7 @@ def _id_from_docker(name: str, environ: Mapping[str, str]) -> str | None:
         return answer.output.strip()
     if "no such image" in answer.errors.lower():
         return None
-    details = [clean(line) for line in answer.errors.splitlines()[-5:]]
-    raise EngineUnavailable("The container engine does not answer.", details=details)
+    raise EngineUnavailable("The container engine does not answer.", details=_clean(answer.errors))
 
 
 def _digest_from_engine(tag: str, credentials: Credentials, path: str, within: float) -> str | None:
@@ -76,9 +78,8 @@ def _digest_from_engine(tag: str, credentials: Credentials, path: str, within: f
     reply = get(path, f"/distribution/{tag}/json", within=within, headers=headers)
     if reply.status == 200:
         return str(reply.body["Descriptor"]["digest"])
-    failure = None if reply.status == 404 else lookup_failure(tag, _said(reply.body))
-    if failure is not None:
-        raise failure
+    if reply.status != 404:
+        _refuse_unless_absent(tag, str(reply.body.get("message", "")))
     return None
 
 
@@ -88,9 +89,7 @@ def _digest_from_buildx(tag: str, credentials: Credentials, environ: Mapping[str
         answer = ask(command, environment=minimal(environ) | variables, within=within)
     if answer.status == 0:
         return str(json.loads(answer.output)["digest"])
-    failure = lookup_failure(tag, answer.errors)
-    if failure is not None:
-        raise failure
+    _refuse_unless_absent(tag, answer.errors)
     return None
 
 
@@ -101,8 +100,19 @@ def _header(auth: RegistryAuth) -> str:
     return base64.urlsafe_b64encode(json.dumps({**known, "serveraddress": auth.registry}).encode()).decode()
 
 
-def _said(body: Mapping[str, object]) -> str:
-    return clean(str(body.get("message", "")))
+def _refuse_unless_absent(tag: str, errors: str) -> None:
+    """Raise the error that a failed look-up is, unless it is that the registry has no such image."""
+    from tidegate.adapters.builders.buildx.output import lookup_failure
+
+    failure = lookup_failure(tag, errors)
+    if failure is not None:
+        raise failure
+
+
+def _clean(errors: str) -> list[str]:
+    from tidegate.adapters.builders.buildx.output import clean
+
+    return [clean(line) for line in errors.splitlines()[-5:]]
 
 
 def _checked(name: str) -> str:

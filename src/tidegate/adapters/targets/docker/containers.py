@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from weakref import WeakValueDictionary
@@ -34,11 +34,11 @@ class Containers:
         self._taking_turns = threading.Lock()
 
     def run(
-        self, name: str, own: labels.Labels, body: Mapping[str, Any], joins: tuple[str, str] | None = None
+        self, name: str, own: labels.Labels, body: Mapping[str, Any], joins: tuple[str, Sequence[str]] | None = None
     ) -> views.Container:
         """Have the container `name` run, made from `body`; what runs with its fingerprint already is adopted.
 
-        `joins` is a second network and the alias in it. Raises `NameTaken`, `ImageMissing`, `EngineRefused`.
+        `joins` is a second network and the aliases in it. Raises `NameTaken`, `ImageMissing`, `EngineRefused`.
         """
         with self._turn(name), mapped(f"start {name}"):
             client = self._connection()
@@ -53,7 +53,7 @@ class Containers:
             if made is None:
                 raise EngineRefused(f"Something else keeps making a container named {name}.")
             if joins is not None:
-                client.connect_container_to_network(made, joins[0], aliases=[joins[1]])
+                client.connect_container_to_network(made, joins[0], aliases=list(joins[1]))
             client.start(made)
             inspected: views.Container = client.inspect_container(made)
             return inspected

@@ -67,9 +67,8 @@ def _events(read: queue.SimpleQueue[_Item], containers: Containers) -> Iterator[
             continue
         if got is None or isinstance(got, Exception):
             raise EngineUnavailable(f"Docker's events broke off: {explanation(got) if got else 'it ended'}") from got
-        event = _disconnected(got, containers) if got["Type"] == "network" else _of_container(got)
-        if event is not None:
-            yield event
+        # Nobody's event is None as well: a busy engine must not keep us from stopping.
+        yield _disconnected(got, containers) if got["Type"] == "network" else _of_container(got)
 
 
 def _of_container(event: Mapping[str, Any]) -> ReplicaEvent | None:

@@ -56,7 +56,8 @@ def _mount(environment: EnvironmentName, service: Service, entry: Mapping[str, A
         raise ValueError(f"a mount of type {kind} is not supported")
     if not entry.get("target"):
         raise ValueError("a mount without a target")
-    for other in entry.keys() - {"type", "source", "target", "read_only", kind}:
+    # `consistency` is a hint for other systems, of which the engine here takes no notice either.
+    for other in entry.keys() - {"type", "source", "target", "read_only", "consistency", kind}:
         raise ValueError(f"{other} is not supported")
     options = entry.get(kind) or {}
     for option in options.keys() - _KNOWN[kind]:

@@ -144,7 +144,7 @@ class DockerTarget:
         self._containers.run(
             accessory_name(environment, service.name),
             labels.of_accessory(environment, service),
-            _joined(plan, environment, {"Aliases": [service.name]}, RESTARTING),
+            _joined(plan, environment, {"Aliases": list(plan.names)}, RESTARTING),
         )
 
     def start_replica(self, release: Release, place: ReplicaPlace) -> Replica:
@@ -156,7 +156,7 @@ class DockerTarget:
         environment, service = release.environment, place.service
         plan = blueprint(environment, service)
         self._make_volumes(environment, plan)
-        joins = (release_network(environment, release.number), service.name) if release.needs_network else None
+        joins = (release_network(environment, release.number), plan.names) if release.needs_network else None
         found = self._containers.run(
             replica_name(environment, release.number, service.name, place.index),
             labels.of_replica(release, place),

@@ -43,6 +43,7 @@ DECIDED = frozenset(
         "ports",
         "profiles",
         "pull_policy",
+        "pull_refresh_after",
         "restart",
         "scale",
     }
@@ -52,10 +53,15 @@ LOG_ROTATION = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "
 
 @dataclass(frozen=True)
 class Blueprint:
-    """`body` is the engine's, less name, labels of ours, networks and restarts; `volumes` are to be made before."""
+    """`body` is the engine's, less name, labels of ours, networks and restarts; `volumes` are to be made before.
+
+    `names` are those by which others find it: the service's, and the `container_name` that it would have had, for
+    containers bear names of ours.
+    """
 
     body: Mapping[str, Any]
     volumes: tuple[str, ...]
+    names: tuple[str, ...]
 
 
 def blueprint(environment: EnvironmentName, service: Service, declared: Collection[str] = ()) -> Blueprint:
@@ -92,8 +98,12 @@ def blueprint(environment: EnvironmentName, service: Service, declared: Collecti
     if faults:
         raise InvalidConfiguration(f"Service {service.name} asks for what Docker cannot be told.", details=faults)
     named = (m["Source"] for m in host.get("Mounts", ()) if m["Type"] == "volume" and "Source" in m)
-    image = {"Image": service.image}
-    return Blueprint({**config, **image, "HostConfig": host}, tuple(dict.fromkeys(named)))
+    names = (service.name, str(definition.get("container_name") or service.name))
+    return Blueprint(
+        body={**config, "Image": service.image, "HostConfig": host},
+        volumes=tuple(dict.fromkeys(named)),
+        names=tuple(dict.fromkeys(names)),
+    )
 
 
 def _absent(value: Any) -> bool:
@@ -190,6 +200,8 @@ def _namespace(value: Any) -> str:
 def _deploy(value: Mapping[str, Any]) -> Fragment:
     host: Fragment = {}
     for key, part in value.items():
+        if (key, part) == ("mode", "replicated"):
+            continue
         if key not in ("replicas", "restart_policy", "resources") and not _absent(part):
             raise ValueError(f"{key} is not supported")
     for kind, resources in (value.get("resources") or {}).items():
@@ -212,7 +224,7 @@ def _networks(value: Any) -> None:
 
 
 _Row = tuple[str, Callable[[Any], Any]]
-_CHECKS: Mapping[str, Callable[[Any], None]] = {"networks": _networks}
+_CHECKS: Mapping[str, Callable[[Any], object]] = {"container_name": str, "networks": _networks}
 _RESOURCES: Mapping[tuple[str, str], _Row] = {
     ("limits", "cpus"): ("NanoCpus", billionths),
     ("limits", "memory"): ("Memory", size),

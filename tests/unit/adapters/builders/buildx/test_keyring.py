@@ -65,7 +65,7 @@ def test_credentials_of_a_helper(tmp_path: Path, place: str) -> None:
         "[ $host = sad.example.com ] || echo 'credentials not found in native keychain'\nexit 1\n"
     )
     helper.chmod(0o755)
-    hosts = {name: "vault" for name in (HOST, "sad.example.com", "none.example.com")}
+    hosts = dict.fromkeys((HOST, "sad.example.com", "none.example.com"), "vault")
     environ = docker(tmp_path, {place: hosts if place == "credHelpers" else "vault"})
     assert find_credentials(f"{HOST}/shop", environ) == RegistryAuth(HOST, "ci", "s3")
     assert find_credentials("none.example.com", environ) is None

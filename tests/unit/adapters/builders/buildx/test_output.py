@@ -75,7 +75,10 @@ def test_it_knows_when_an_image_is_on_its_way() -> None:
         ("docker: 'buildx' is not a docker command.", ToolMissing),
         ("", BuildFailed),
         # The words of a build are not buildx's.
-        (BUILD + "#6 0.2 denied: Cannot connect to the Docker daemon\nERROR: failed to solve: exit code: 1", BuildFailed),
+        (
+            BUILD + "#6 0.2 denied: Cannot connect to the Docker daemon\nERROR: failed to solve: exit code: 1",
+            BuildFailed,
+        ),
         (BUILD + "ERROR: failed to solve: example.com/base: pull access denied", BuildFailed),
     ],
 )
