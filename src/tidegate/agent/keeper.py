@@ -31,7 +31,7 @@ def main() -> int:
     failures = 0
     while True:
         began = time.monotonic()
-        child = subprocess.Popen([sys.executable, "-m", "tidegate", "agent", "run"], stdin=subprocess.DEVNULL)
+        child = subprocess.Popen([sys.executable, "-m", "tidegate.agent"], stdin=subprocess.DEVNULL)
         code = child.wait()
         if code in (EXIT_STOPPED, EXIT_NOT_ALONE, -signal.SIGTERM, -signal.SIGINT):
             return max(code, 0)

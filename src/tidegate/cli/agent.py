@@ -20,12 +20,11 @@ def register(app: typer.Typer) -> None:
 
 
 @agent.command(epilog="For systemd; see deploy/systemd. TIDEGATE_HOME and TIDEGATE_HTTP_PORT are its settings.")
-def run() -> int:
+def run() -> None:
     """Be the agent, in the foreground."""
-    from tidegate.agent.main import run as run_agent
-    from tidegate.client.home import home, http_port
+    import os
 
-    return run_agent(home(), http_port())
+    os.execv(sys.executable, [sys.executable, "-m", "tidegate.agent"])  # noqa: S606: our own interpreter
 
 
 @agent.command()

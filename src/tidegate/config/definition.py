@@ -25,10 +25,10 @@ from tidegate.domain.service import Role, Service
 from tidegate.errors import ImageMissing, InvalidConfiguration
 
 # Tidegate's own to decide, or of no meaning once the files are merged.
-_DROPPED = frozenset(
-    ("attach", "build", "container_name", "depends_on", "develop", "env_file", "image", "ports", "profiles")
-    + ("pull_policy", "pull_refresh_after", "scale", "x-tidegate")
-)
+_DROPPED = {
+    *("attach", "build", "container_name", "depends_on", "develop", "env_file", "image", "ports", "profiles"),
+    *("pull_policy", "pull_refresh_after", "scale", "x-tidegate"),
+}
 _DIGEST = re.compile(r"(.+@)?sha256:[0-9a-f]{64}")
 
 

@@ -23,7 +23,18 @@ _REGISTRY = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED = re.compile(r"(COMPOSE|DOCKER|BUILDKIT|BUILDX)_")
 _FILE = re.compile(r"[^\x00-\x1f\\:]+")
+_BRANCH = re.compile(r"[A-Za-z][A-Za-z0-9._/-]{0,199}")
 _LATER = "it is not supported by this version yet; leave it out"
+
+
+def is_health_path(text: str) -> bool:
+    """Whether `text` may be a route's `health`."""
+    return _HEALTH.fullmatch(text) is not None
+
+
+def is_branch(text: str) -> bool:
+    """Whether `text` is a branch's name that needs no quoting in YAML."""
+    return _BRANCH.fullmatch(text) is not None
 
 
 def _text(rule: Callable[[str], str | None], expected: str) -> BeforeValidator:

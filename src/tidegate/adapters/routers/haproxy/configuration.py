@@ -20,7 +20,6 @@ from tidegate.domain.traffic import Server
 
 MAP = "routes.map"
 NO_ROUTE = "tidegate.none"
-OWN = "tidegate."  # no environment's backend begins so: it would need two dots
 RUNTIME_SOCKET = "runtime.sock"
 RING = "access"
 HEADER = "# Written by Tidegate, changes are lost: "

@@ -16,11 +16,12 @@ from typing import Any
 from tidegate.domain.fingerprint import fingerprint
 from tidegate.domain.names import SERVICE, EnvironmentName
 from tidegate.domain.route import Balance, Route
-from tidegate.domain.traffic import RoutedServers, Server, TrafficTable
+from tidegate.domain.traffic import Server, TrafficTable
 
 HOST = re.compile(r"\*|[a-z0-9_]([a-z0-9._-]{0,251}[a-z0-9])?")
 PATH = re.compile(r"/[A-Za-z0-9/_.~%!+,:@=&-]{0,1023}")
 HEALTH = re.compile(r"/[A-Za-z0-9/_.~%!+,:@=&?-]{0,1023}")
+BACKEND = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*\.[0-9a-f]{16}(-ws)?")
 UPGRADED = "-ws"  # the suffix of the backend that upgraded connections go to
 
 
@@ -86,11 +87,6 @@ def check(entry: RouteEntry) -> None:
             raise ValueError(f"port {server.port!r} of {server.name} is no port")
     if len({server.name for server in entry.servers}) < len(entry.servers):
         raise ValueError(f"{route.claim} has two servers of one name")
-
-
-def routed(entry: RouteEntry) -> RoutedServers:
-    """The entry as a table has it."""
-    return RoutedServers(entry.route, tuple(sorted(entry.servers, key=lambda server: server.name)))
 
 
 def to_json(entry: RouteEntry) -> str:

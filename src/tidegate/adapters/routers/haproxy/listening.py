@@ -4,17 +4,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 _LISTEN = "0A"
 
 
 def listeners(port: int) -> frozenset[str]:
-    """Inodes of the sockets that listen on a port, on whatever address but loopback ones that we do not cover.
-
-    A socket on one address, loopback too, would be given the connections to it before ours: it counts.
-    """
+    """Inodes of the sockets that listen on a port, on any address: even one on loopback alone would be
+    given connections before ours."""
     found = set()
     for name in ("tcp", "tcp6"):
         try:
@@ -35,7 +32,7 @@ def holder(inodes: frozenset[str]) -> str | None:
         if not process.name.isdigit():
             continue
         try:
-            if any(os.readlink(link) in wanted for link in (process / "fd").iterdir()):
+            if any(str(link.readlink()) in wanted for link in (process / "fd").iterdir()):
                 return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
         except OSError:
             continue

@@ -8,6 +8,7 @@ from what is there at any moment.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -22,11 +23,12 @@ SECRET = "relay.key"  # noqa: S105 - a file's name
 
 
 class PersistedRoutes:
-    """All entries by backend name, as on disk. `load` first; writers take turns, readers need not."""
+    """All entries by backend name, as on disk. `load` first; readers need no lock."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._entries: Mapping[str, RouteEntry] = {}
+        self._writing = threading.Lock()
 
     def load(self) -> bool:
         """Read all routes, set aside what is none, and bring every file to this version's form.
@@ -102,9 +104,10 @@ class PersistedRoutes:
                 _write(self._routes / _file(entry), route_file(entry))
             (self.directory / CANDIDATES / _file(entry)).unlink(missing_ok=True)
         gone = {entry.backend for entry in dropped}
-        kept = {name: entry for name, entry in self._entries.items() if name not in gone}
-        self._entries = kept | {entry.backend: entry for entry in wanted}
-        self._write_map()
+        with self._writing:
+            kept = {name: entry for name, entry in self._entries.items() if name not in gone}
+            self._entries = kept | {entry.backend: entry for entry in wanted}
+            self._write_map()
         for entry in dropped:
             (self._routes / _file(entry)).unlink(missing_ok=True)
         if dropped:
@@ -116,9 +119,10 @@ class PersistedRoutes:
 
     def set_aside(self, name: str) -> None:
         """Take a file that HAProxy refuses out of the configuration; it is kept as `*.broken`."""
-        self._set_aside(self.directory / name)
-        self._entries = {key: entry for key, entry in self._entries.items() if f"{ROUTES}/{_file(entry)}" != name}
-        self._write_map()
+        with self._writing:
+            self._set_aside(self.directory / name)
+            self._entries = {key: entry for key, entry in self._entries.items() if f"{ROUTES}/{_file(entry)}" != name}
+            self._write_map()
 
     @property
     def _routes(self) -> Path:

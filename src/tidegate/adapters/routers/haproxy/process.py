@@ -140,7 +140,7 @@ class HAProxyProcess:
             arguments = (process / "cmdline").read_bytes().split(b"\0")
             return (
                 _MASTER.encode() in arguments
-                and Path(os.readlink(process / "exe").removesuffix(" (deleted)")).name == Path(self._program).name
+                and (process / "exe").readlink().name.removesuffix(" (deleted)") == Path(self._program).name
                 and (process / "cwd").samefile(self._directory)
             )
         except OSError:

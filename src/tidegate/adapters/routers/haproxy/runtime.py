@@ -22,7 +22,7 @@ LONGEST_LINE = 12000  # bytes of one command line; HAProxy's buffer holds 16384
 _SESSION = re.compile(r"^(0x[0-9a-f]+): .* be=(\S+) srv=(\S+) ", re.MULTILINE)
 
 
-class RuntimeGone(RouterFailed):  # noqa: N818 - same code, for the one case that waiting mends
+class RuntimeGone(RouterFailed):
     """Nobody answers at the socket: HAProxy has ended, and is started again while it is supervised."""
 
 
@@ -77,12 +77,11 @@ class Runtime:
                     counts[key] = counts.get(key, 0) + int(row["scur"])
         return counts
 
-    def end_sessions(self, places: Iterable[tuple[str, str]]) -> None:
-        """Cut what servers, each (backend, server), have open in any worker."""
-        unwanted = frozenset(places)
-        if unwanted:
-            self.tell(f"shutdown sessions server {backend}/{server}" for backend, server in sorted(unwanted))
-            self.end_old_sessions(lambda backend, server: (backend, server) in unwanted)
+    def end_sessions(self, places: Iterable[tuple[str, str]], unwanted: Callable[[str, str], bool]) -> None:
+        """Cut what servers have open: those at `places` (backend, server) in the current worker, and those for
+        which `unwanted(backend, server)` in old ones."""
+        self.tell(f"shutdown sessions server {backend}/{server}" for backend, server in places)
+        self.end_old_sessions(unwanted)
 
     def end_old_sessions(self, unwanted: Callable[[str, str], bool]) -> None:
         """Cut sessions of old workers for which `unwanted(backend, server)`.
@@ -91,7 +90,9 @@ class Runtime:
         """
         for pid in self.workers().old:
             found = _SESSION.findall(self._master(f"@!{pid} show sess"))
-            ends = [f"@!{pid} shutdown session {ident}" for ident, backend, server in found if unwanted(backend, server)]
+            ends = [
+                f"@!{pid} shutdown session {ident}" for ident, backend, server in found if unwanted(backend, server)
+            ]
             for start in range(0, len(ends), 100):
                 self._master(";".join(ends[start : start + 100]))
 

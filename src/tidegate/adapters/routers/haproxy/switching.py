@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tidegate.adapters.routers.haproxy.configuration import OWN, endpoint, server_settings
-from tidegate.adapters.routers.haproxy.entry import RouteEntry
+from tidegate.adapters.routers.haproxy.configuration import endpoint, server_settings
+from tidegate.adapters.routers.haproxy.entry import BACKEND, RouteEntry
 from tidegate.domain.traffic import Server
 
 STATE = ("show backend", "show servers state")
@@ -72,9 +72,9 @@ def parse_state(text: str) -> Running:
                 int(words[columns["srv_op_state"]]) == RUNNING,
             )
             backends.setdefault(words[columns["be_name"]], {})[server.name] = server
-        elif len(words) == 1 and "." in line:
+        else:
             backends.setdefault(line, {})
-    return Running({name: servers for name, servers in backends.items() if not name.startswith(OWN)})
+    return Running({name: servers for name, servers in backends.items() if BACKEND.fullmatch(name)})
 
 
 def plan_switch(running: Running, wanted: Iterable[RouteEntry]) -> Switch:
