@@ -187,6 +187,7 @@ def main(arguments: list[str]) -> int:
         if options.floor_only:
             floor_only(place, options.rounds, address)
             return 0
+        place.call("agent", "start")
         figures = report(measure(place, options.rounds, options.store, address))
     print(json.dumps(figures))
     return 0

@@ -183,6 +183,7 @@ def main(arguments: list[str]) -> int:
         options.switches, options.posts, options.turns = 6, 2000, 2
     figures: dict[str, float] = {}
     with bench() as place, registry(place.root) as address:
+        place.call("agent", "start")  # fails at once where another agent owns this Docker host
         if options.only in (None, "load"):
             repo = place.repository("app", "switch", SETTINGS.format(registry=address), base_image())
             figures |= load_part(place, repo, options.switches, options.rate)

@@ -32,6 +32,11 @@ def page() -> bytes:
     return template.substitute({name: escape(value) for name, value in facts.items()}).encode()
 
 
+def trouble() -> str | None:
+    """Why this container cannot serve; None when it can."""
+    return None
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers three paths; everything else is not found."""
 
@@ -47,11 +52,23 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/version":
             self.answer(HTTPStatus.OK, "application/json", json.dumps(FACTS).encode() + b"\n")
         elif path == "/health":
-            self.answer(HTTPStatus.OK, "text/plain", b"ok\n")
+            self.health()
         else:
             self.answer(HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
 
     do_HEAD = do_GET
+
+    def health(self) -> None:
+        why = trouble()
+        if why:
+            self.log_error("not healthy: %s", why)
+            self.answer(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", f"{why}\n".encode())
+        else:
+            self.answer(HTTPStatus.OK, "text/plain", b"ok\n")
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        if self.path != "/health":  # asked many times a minute, and told by health() when there is something to tell
+            super().log_request(code, size)
 
     def answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)

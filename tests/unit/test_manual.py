@@ -7,9 +7,8 @@ import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import click
 import pytest
 import typer
 
@@ -22,7 +21,9 @@ INDEX = PAGES / "README.md"
 MANUAL = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md"), *ROOT.glob("examples/*/README.md")])
 CODES = sorted({error.code for error in all_errors()})
 
-FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^ *(?P=ticks) *$", re.M | re.S)
+FENCE = re.compile(
+    r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^ *(?P=ticks) *$", re.M | re.S
+)
 INDENTED = re.compile(r"^ {4}(?P<body>\S[^\n]*)$", re.M)
 SPAN = re.compile(r"(?<!`)`(?P<body>[^`\n]+)`(?!`)")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
@@ -121,13 +122,19 @@ def commands_in(path: Path) -> Iterator[Shown]:
 
 
 @cache
-def program() -> click.Command:
+def program() -> Any:
+    """The root of the tree that `tidegate --help` shows."""
     from tidegate.cli.main import app
 
     return typer.main.get_command(app)
 
 
-def options_of(command: click.Command) -> set[str]:
+def children(command: Any) -> dict[str, Any]:
+    """A group's commands by name; none of a command that is no group."""
+    return getattr(command, "commands", {})
+
+
+def options_of(command: Any) -> set[str]:
     names = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
     return names | {"--help", "-h"}
 
@@ -135,11 +142,11 @@ def options_of(command: click.Command) -> set[str]:
 def fault_in(line: str) -> str | None:
     """What is wrong with a command that the manual shows."""
     command, words = program(), shlex.split(line, posix=True)[1:]
-    while words and isinstance(command, click.Group) and not words[0].startswith("-"):
+    while words and children(command) and not words[0].startswith("-"):
         name = words.pop(0)
-        if name not in command.commands:
-            return f"no command {name!r} in {command.name}; there are {', '.join(command.commands)}"
-        command = command.commands[name]
+        if name not in children(command):
+            return f"no command {name!r} in {command.name}; there are {', '.join(children(command))}"
+        command = children(command)[name]
     for word in words:
         if word in {"<", ">", ">>", "2>"}:
             break
@@ -169,13 +176,14 @@ def test_a_command_that_does_not_exist_is_noticed() -> None:
 
 
 def test_every_command_is_in_the_guide() -> None:
-    def paths(command: click.Command, prefix: str) -> Iterator[str]:
-        if isinstance(command, click.Group):
-            for name, child in command.commands.items():
-                yield from paths(child, f"{prefix} {name}")
-        elif not command.hidden:
+    def paths(command: Any, prefix: str) -> Iterator[str]:
+        for name, child in children(command).items():
+            yield from paths(child, f"{prefix} {name}")
+        if not children(command) and not command.hidden:
             yield prefix
 
     shown = {shown.line for shown in commands_in(DOCS / "guide.md")}
-    missing = [path for path in paths(program(), "tidegate") if not any(f"{line} ".startswith(f"{path} ") for line in shown)]
+    missing = [
+        path for path in paths(program(), "tidegate") if not any(f"{line} ".startswith(f"{path} ") for line in shown)
+    ]
     assert not missing

@@ -211,4 +211,6 @@ PROJECT = section(
     }
 )
 NETWORK_REFUSED = _NETWORK_REFUSED
-IGNORED_IN_BUILDS = ("cache_from", "cache_to", "labels", "no_cache", "no_cache_filter", "provenance", "pull", "sbom")
+IGNORED_IN_BUILDS = (
+    *("cache_from", "cache_to", "labels", "no_cache", "no_cache_filter", "provenance", "pull", "sbom", "tags"),
+)

@@ -21,10 +21,10 @@ _LIKELY = ("web", "app", "frontend", "server", "api", "site", "www", "nginx")
 _MIGRATIONS = ("migrate", "migration", "migrations", "db-migrate")
 _COMMON = ("/health", "/healthz", "/up", "/ready", "/readyz", "/livez")
 _LITERAL = re.compile(rb"""["'`](/api)?(/health|/healthz|/up|/ready|/readyz|/livez)/?["'`]""")
-_EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d{1,5})(?:/tcp)?\b", re.IGNORECASE | re.MULTILINE)
+_EXPOSE = re.compile(r"^\s*EXPOSE\s+([0-9]{1,5})(?:/tcp)?\b", re.IGNORECASE | re.MULTILINE)
 _HEALTHCHECK = re.compile(r"^\s*HEALTHCHECK\b(?:.*\\\n)*.*", re.IGNORECASE | re.MULTILINE)
 _URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::[^/\s\"']*)?(/[^\s\"'|;)]*)?")
-_INNER_PORT = re.compile(r"(?:^|:)(?:\$\{[^}]*?:?-)?(\d{1,5})\}?(?:/tcp)?$")
+_INNER_PORT = re.compile(r"(?:^|:)(?:\$\{[^}]*?:?-)?([0-9]{1,5})\}?(?:/tcp)?$")
 
 
 @dataclass(frozen=True)

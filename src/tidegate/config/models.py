@@ -121,7 +121,7 @@ Variable = Annotated[
     ),
     _pattern(f"^{_VARIABLE.pattern}$"),
 ]
-Value = Annotated[str, _text(_value, "a text")]
+Value = Annotated[str, _text(_value, "a text"), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 Duration = Annotated[
     float,
     BeforeValidator(duration),
@@ -165,10 +165,9 @@ class TargetSection(Section):
     """What runs the containers."""
 
     docker: Annotated[Literal["local"], BeforeValidator(_docker)] = Field(
-        description="The Docker Engine of this machine: local.", examples=["local"]
+        "local", description="The Docker Engine of this machine: local.", examples=["local"]
     )
     not_yet = {"swarm": _LATER, "kubernetes": _LATER}
-    missing = {"docker": "expected docker: local"}
 
 
 class RouteSection(Section):
@@ -218,7 +217,7 @@ class EnvironmentSection(Section):
         examples=["staging"],
     )
     target: TargetSection = Field(
-        default_factory=lambda: TargetSection(docker="local"),
+        default_factory=TargetSection,
         description="What runs the containers. Default: {docker: local}.",
     )
     compose: Annotated[list[File], Field(min_length=1)] | None = Field(

@@ -9,10 +9,10 @@ import math
 import re
 from collections.abc import Iterable
 
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)")
+_DURATION = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST = 30 * 86400.0
-DURATION_PATTERN = r"^\d{1,9}(\.\d{1,3})?(ms|s|m|h|d)$"
+DURATION_PATTERN = r"^[0-9]{1,10}(\.[0-9]{1,3})?(ms|s|m|h|d)$"
 DURATION_EXPECTED = "a duration such as 500ms, 30s, 10m or 24h"
 
 

@@ -211,11 +211,12 @@ class HAProxyRouter:
             self._serve(before)
 
     def _serve(self, wanted: Sequence[RouteEntry]) -> None:
-        switch = plan_switch(self._state(), wanted)
+        running = self._state()
+        switch = plan_switch(running, wanted)
         if not switch:
             return
         answer = self._runtime.tell((*switch.begin, *STATE))
-        missing = unserved(parse_state(answer), wanted)
+        missing = unserved(running, parse_state(answer), wanted)
         if missing:
             raise RouterFailed(f"HAProxy does not serve {', '.join(missing)}", details=_words(answer))
         if switch.end:

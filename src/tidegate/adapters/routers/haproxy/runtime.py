@@ -115,11 +115,13 @@ class Runtime:
         return self.tell(["show version"]).strip()
 
     def _handed_over(self) -> bool:
-        workers = self.workers()
-        mine = _facts(self.tell(["show info"])).get("Pid")
-        return mine == str(workers.current) and all(
-            _facts(self._master(f"@!{pid} show info")).get("Stopping", "1") == "1" for pid in workers.old
-        )
+        try:
+            workers = self.workers()
+            mine = _facts(self.tell(["show info"])).get("Pid")
+            stopping = (_facts(self._master(f"@!{pid} show info")).get("Stopping", "1") for pid in workers.old)
+            return mine == str(workers.current) and all(fact == "1" for fact in stopping)
+        except RuntimeGone:  # for a moment, while the master replaces itself
+            return False
 
     def _master(self, line: str) -> str:
         # the master keeps a connection open until its client has nothing more to say

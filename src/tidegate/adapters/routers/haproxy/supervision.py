@@ -14,7 +14,7 @@ from tidegate.adapters.routers.haproxy.process import wait_for_end
 from tidegate.errors import TidegateError
 
 LONGEST_PAUSE = 5.0  # seconds between two attempts
-HEALTHY_AFTER = 10.0  # seconds; one that ends sooner after its start is restarted with a pause, too
+HEALTHY_AFTER = 1.0  # seconds; one that ends sooner after its start counts as a start that failed
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +50,7 @@ class Supervision:
             new = self._again(failures)
             if new is None:
                 return
-            failures = failures + 1
+            failures += 1
             pid = new
 
     def _again(self, failures: int) -> int | None:

@@ -95,14 +95,17 @@ def plan_switch(running: Running, wanted: Iterable[RouteEntry]) -> Switch:
     return Switch(tuple(begin), tuple(end))
 
 
-def unserved(running: Running, wanted: Iterable[RouteEntry]) -> tuple[str, ...]:
-    """Servers that are to serve and do not: not there, in maintenance, or down."""
+def unserved(before: Running, after: Running, wanted: Iterable[RouteEntry]) -> tuple[str, ...]:
+    """Servers that are to serve and do not: not there, in maintenance, or begun and not up.
+
+    One that served before and is down now is no failure of the switch: its health is watched elsewhere.
+    """
     return tuple(
         f"{backend}/{server.name}"
         for entry in wanted
         for backend in entry.backends
         for server in entry.servers
-        if server.serving and not _up(running.backends.get(backend, {}).get(server.name))
+        if server.serving and not _served(before, after, backend, server.name)
     )
 
 
@@ -136,5 +139,7 @@ def _begin(place: str, server: Server, present: RunningServer | None, settings: 
     return [] if present.serving else ready
 
 
-def _up(server: RunningServer | None) -> bool:
-    return server is not None and server.serving and server.up
+def _served(before: Running, after: Running, backend: str, name: str) -> bool:
+    server = after.backends.get(backend, {}).get(name)
+    known = before.backends.get(backend, {}).get(name)
+    return server is not None and server.serving and (server.up or (known is not None and known.serving))
