@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -20,6 +21,8 @@ from bench.stats import median, spread, table
 
 HOST = "lead.bench.localhost"
 APP = "lead"
+STEP = re.compile(r"^  (\S.*?) {2,}(\d+\.\d+) s$", re.MULTILINE)  # a line of the command's own summary
+RELEASE = re.compile(r"\br\d+\b")
 SETTINGS = """\
 app: lead
 {artifact}
@@ -46,6 +49,7 @@ class Samples:
     rollback_command: list[float] = field(default_factory=list)
     crash: list[float] = field(default_factory=list)
     help: list[float] = field(default_factory=list)
+    steps: dict[str, list[float]] = field(default_factory=dict)
     failed_polls: int = 0
 
 
@@ -87,6 +91,8 @@ def deliver(place: Bench, repo: Path, version: str, samples: Samples) -> None:
         watch.settle(version)
     samples.served.append(taken_over(watch.answers, version) - command.began)
     samples.command.append(command.seconds)
+    for step, seconds in STEP.findall(command.output):
+        samples.steps.setdefault(RELEASE.sub("rN", step), []).append(float(seconds))
     samples.failed_polls += sum(answer.version is None for answer in watch.answers)
 
 
@@ -152,6 +158,7 @@ def report(samples: Samples) -> dict[str, float]:
         ["  first 200", *spread(samples.first_200)],
         ["tidegate deploy: commit -> all requests served by it", *spread(samples.served)],
         ["  the whole command", *spread(samples.command)],
+        *([f"    {step}", *spread(seconds)] for step, seconds in samples.steps.items()),
         ["nothing changed, whole command", *spread(samples.noop)],
         ["rollback to a warm release -> served", *spread(samples.rollback)],
         ["  the whole command", *spread(samples.rollback_command)],

@@ -19,24 +19,24 @@ DEFAULT = ""
 
 CONFIGURATION = """\
 global
-    maxconn 8000
     stats socket {root}/{name}.sock mode 600 level admin
-    hard-stop-after 600s
 
-ring requests
-    format rfc5424
-    maxlen 1024
+ring access
+    format raw
+    maxlen 512
     size 1048576
 
 defaults
     mode http
-    log ring@requests local0
-    option httplog
-    timeout client 60s
+    log ring@access format raw local0
+    log-format "%Ts %ft %b %s %ST %TR/%Tw/%Tc/%Tr/%Ta %tsc %rc %HM %B"
     timeout connect 5s
+    timeout http-request 30s
+    timeout http-keep-alive 75s
+    timeout client 60s
     timeout server 60s
-    timeout http-request 15s
-    timeout http-keep-alive 60s
+    timeout check 3s
+    option forwardfor
 {settings}
 frontend in
     bind 127.0.0.1:{port}
@@ -44,6 +44,8 @@ frontend in
 
 backend app
     balance roundrobin
+    option httpchk
+    http-check send meth GET uri /health ver HTTP/1.1 hdr Host localhost
     http-request disable-l7-retry unless METH_GET
     server app-1 {address}:{app_port} check inter 1s
 """

@@ -21,9 +21,7 @@ INDEX = PAGES / "README.md"
 MANUAL = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md"), *ROOT.glob("examples/*/README.md")])
 CODES = sorted({error.code for error in all_errors()})
 
-FENCE = re.compile(
-    r"^(?P<indent> *)(?P<ticks>`{3,})(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^ *(?P=ticks) *$", re.M | re.S
-)
+FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>`{3,})[^\n]*\n(?P<body>.*?)^ *(?P=ticks) *$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^ {4}(?P<body>\S[^\n]*)$", re.M)
 SPAN = re.compile(r"(?<!`)`(?P<body>[^`\n]+)`(?!`)")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")

@@ -12,7 +12,7 @@ import typer
 
 from tidegate.cli.options import Json, Repo
 from tidegate.cli.text import clean, columns
-from tidegate.cli.workspace import CONFIGURATION, compose_files
+from tidegate.cli.workspace import COMPOSE_FILES, CONFIGURATION, compose_files
 from tidegate.errors import FileExists, FileMissing, InvalidConfiguration, TidegateError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def init(repo: Repo = Path()) -> None:
     """Write an annotated tidegate.yaml that fits this repository. Never overwrites."""
     from tidegate.config.detect import app_name, detect
 
-    repo = _root(repo)
+    repo = _root(repo, CONFIGURATION, *COMPOSE_FILES)
     path = repo / CONFIGURATION
     exists = FileExists(f"{path} is there already.", hint="tidegate check says whether it is right.")
     if path.exists() or path.is_symlink():
@@ -64,7 +64,7 @@ def init(repo: Repo = Path()) -> None:
 def check(repo: Repo = Path(), as_json: Json = False) -> None:
     """Say every fault of tidegate.yaml and the Compose files, or what they make of each service."""
     try:
-        settings, definitions = _read(_root(repo))
+        settings, definitions = _read(_root(repo, CONFIGURATION))
     except TidegateError as error:
         if not as_json:
             raise
@@ -122,10 +122,11 @@ def _read(repo: Path) -> tuple[Settings, list[Definition]]:
     return settings, definitions
 
 
-def _root(repo: Path) -> Path:
-    """The top of the work tree around `repo`; `repo` itself where there is none."""
+def _root(repo: Path, *marks: str) -> Path:
+    """The nearest folder from `repo` upwards that holds one of `marks` or is a work tree's top; else `repo`."""
     absolute = repo.absolute()
-    return next((folder for folder in (absolute, *absolute.parents) if (folder / ".git").exists()), absolute)
+    upwards = (absolute, *absolute.parents)
+    return next((one for one in upwards if any((one / mark).exists() for mark in (*marks, ".git"))), absolute)
 
 
 def _compose_of(repo: Path, settings: Settings | None) -> dict[str, list[str]]:
@@ -181,8 +182,6 @@ def _as_data(definition: Definition) -> dict[str, Any]:
 
 def _repository_files(repo: Path) -> Iterator[tuple[str, bytes]]:
     """Compose files, Dockerfiles and sources below `repo`, within bounds, never through a link."""
-    from tidegate.config.detect import COMPOSE_FILES
-
     count = 0
     for folder, folders, names in os.walk(repo):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED)

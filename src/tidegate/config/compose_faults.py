@@ -18,6 +18,7 @@ from tidegate.errors import InvalidConfiguration
 
 _FLAGS = ("true", "false", "yes", "no", "on", "off", "y", "n", "1", "0")
 Fault = tuple[Node, str]
+Folders = frozenset[str]
 
 
 def faults(files: Mapping[str, bytes]) -> list[str]:
@@ -29,30 +30,31 @@ def faults(files: Mapping[str, bytes]) -> list[str]:
             roots[file] = parse(content, file)
         except InvalidConfiguration as error:
             lines += error.details
+    folders = frozenset(map(posixpath.dirname, files))
     for file, root in roots.items():
-        seen = {(node.line, node.column, text) for node, text in _file(file, root)}
+        seen = {(node.line, node.column, text) for node, text in _file(folders, root)}
         if len(roots) == len(files):
             seen |= {(node.line, node.column, text) for node, text in _references(root, roots)}
         lines += [f"{file}:{line}:{column}: {text}" for line, column, text in sorted(seen)]
     return lines
 
 
-def _file(file: str, root: Node) -> Iterator[Fault]:
+def _file(folders: Folders, root: Node) -> Iterator[Fault]:
     yield from _shape(root, PROJECT, "")
     services = root.get("services")
     for name, key, service in services.entries() if services else ():
         if not SERVICE_NAME.fullmatch(name):
             yield key, f"{found(name)}, expected a service's name: letters, digits, '_', '.' and '-'"
-        yield from _service(file, service)
+        yield from _service(folders, service)
     for included in _included(root):
-        yield from _inside(included, file)
+        yield from _inside(included, folders)
     networks = root.get("networks")
     for name, key, network in networks.entries() if networks else ():
         if name == "default" and network.value:
             yield key, "options of the default network are not supported by this version"
 
 
-def _service(file: str, service: Node) -> Iterator[Fault]:
+def _service(folders: Folders, service: Node) -> Iterator[Fault]:
     if service.value is None and service.tag is None:
         yield service, "found nothing, expected a service"
     for key, key_node, node in service.entries():
@@ -67,21 +69,25 @@ def _service(file: str, service: Node) -> Iterator[Fault]:
         yield role, fault
     extends = service.get("extends")
     if extends and (extended := extends.get("file")):
-        yield from _inside(extended, file)
+        yield from _inside(extended, folders)
     env_file = service.get("env_file")
     for entry in env_file.items() or [env_file] if env_file else ():
-        yield from _inside(entry.get("path") or entry, file)
+        yield from _inside(entry.get("path") or entry, folders)
     build = service.get("build")
     if build:
-        yield from _inside(build.get("context") or build, file)
+        yield from _inside(build.get("context") or build, folders)
 
 
-def _inside(node: Node, file: str) -> Iterator[Fault]:
-    """A path must lead into the repository: what a release is made of is in its commit."""
+def _inside(node: Node, folders: Folders) -> Iterator[Fault]:
+    """A path must lead into the repository: what a release is made of is in its commit.
+
+    Which of the files is the first, whose folder paths are relative to, differs by environment: any may be.
+    """
     path = node.value
     if not isinstance(path, str) or "$" in path:
         return
-    if "://" in path or path.startswith(("git@", "oci:", "/", "~")) or escapes(posixpath.dirname(file), path):
+    outside = path.startswith(("/", "~")) or all(escapes(folder, path) for folder in folders)
+    if outside or "://" in path or path.startswith(("git@", "oci:")):
         yield node, f"{found(path)}, expected a path in the repository: a release is made of its commit alone"
 
 

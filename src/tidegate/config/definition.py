@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,13 +95,7 @@ def define(settings: Settings, environment: EnvironmentSettings, normal: Mapping
             except ValueError as error:
                 faults.append(f"services.{name}.{error}")
     builder_of = _builders(services, parts, builds)
-    for name, part in parts.items():
-        image = str(services[name].get("image") or "")
-        if part.role in (Role.APP, Role.JOB) and name not in builder_of and not _DIGEST.fullmatch(image):
-            faults.append(
-                f"services.{name}.image: {found(image)}, expected a digest (name@sha256:…) or build: beside it: "
-                f"{part.why}, so it comes in releases, and a tag may mean another image tomorrow"
-            )
+    faults += _unpinned(services, parts, builder_of)
     if faults:
         raise InvalidConfiguration(f"Environment {environment.name} cannot run as it is described.", details=faults)
     delivered = tuple(
@@ -124,6 +118,18 @@ def define(settings: Settings, environment: EnvironmentSettings, normal: Mapping
         builder_of=builder_of,
         settings=environment,
     )
+
+
+def _unpinned(services: Services, parts: Mapping[str, Part], builder_of: Mapping[str, str]) -> Iterator[str]:
+    """What comes in releases must not change under them."""
+    for name, part in parts.items():
+        image = str(services[name].get("image") or "")
+        given = name in builder_of or services[name].get("build") is not None or _DIGEST.fullmatch(image)
+        if part.role in (Role.APP, Role.JOB) and not given:
+            yield (
+                f"services.{name}.image: {found(image)}, expected a digest (name@sha256:…) or build: beside it: "
+                f"it comes in releases ({part.why}), and a tag may mean another image tomorrow"
+            )
 
 
 def _builders(services: Services, parts: Mapping[str, Part], builds: Mapping[str, BuildSpec]) -> dict[str, str]:

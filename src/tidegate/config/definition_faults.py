@@ -12,7 +12,7 @@ from typing import Any
 from tidegate.config.compose_keys import PROJECT, SERVICE, Shape
 from tidegate.config.definition_notes import written_replicas
 from tidegate.config.refusals import refusals, role_fault
-from tidegate.config.roles import Part, Services
+from tidegate.config.roles import Part, Services, override_of
 from tidegate.config.settings import EnvironmentSettings, Settings
 from tidegate.config.words import found, suggestion
 from tidegate.domain.service import Role
@@ -31,8 +31,8 @@ def reference_faults(
         if route.service not in services:
             yield unknown(route.service, "routes", index, "service")
             continue
-        role = (services[route.service].get("x-tidegate") or {}).get("role")
-        if role not in (None, "app"):
+        role = override_of(services[route.service])
+        if role in ("accessory", "job", "none"):
             place = settings.place("environments", environment.name, "routes", index, "service")
             yield f"{place}: {route.service} is routed, and x-tidegate gives it the role {role}, expected app"
     if environment.migrate is not None and environment.migrate not in services:
@@ -50,8 +50,7 @@ def reference_faults(
 
 def service_faults(service: Mapping[str, Any], role: Role) -> Iterator[str]:
     """Faults of one service in normal form, each beginning with the key."""
-    override = service.get("x-tidegate")
-    if override is not None and (fault := role_fault(override.get("role") if isinstance(override, dict) else override)):
+    if service.get("x-tidegate") is not None and (fault := role_fault(override_of(service))):
         yield f"x-tidegate.{fault}"
     yield from _refused(service, SERVICE)
     for key, value in service.items():

@@ -6,6 +6,7 @@ guess comes from, so that a wrong one is seen and mended. What it writes passes 
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ _COMMON = ("/health", "/healthz", "/up", "/ready", "/readyz", "/livez")
 _LITERAL = re.compile(rb"""["'`](/api)?(/health|/healthz|/up|/ready|/readyz|/livez)/?["'`]""")
 _EXPOSE = re.compile(r"^\s*EXPOSE\s+([0-9]{1,5})(?:/tcp)?\b", re.IGNORECASE | re.MULTILINE)
 _HEALTHCHECK = re.compile(r"^\s*HEALTHCHECK\b(?:.*\\\n)*.*", re.IGNORECASE | re.MULTILINE)
+_BARE = re.compile(r"[A-Za-z/][A-Za-z0-9/._-]*")
 _URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::[^/\s\"']*)?(/[^\s\"'|;)]*)?")
 _INNER_PORT = re.compile(r"(?:^|:)(?:\$\{[^}]*?:?-)?([0-9]{1,5})\}?(?:/tcp)?$")
 
@@ -64,15 +66,16 @@ def detect(files: Mapping[str, bytes], app: str, branch: str = "main") -> str:
     others = [name for name in services if name != service.value]
     return _TEMPLATE.format(
         app=app,
+        app_value=_value(app),
         file=file,
-        branch=branch if is_branch(branch) else "main",
-        service=service.value,
+        branch=_value(branch if is_branch(branch) else "main"),
+        service=_value(service.value),
         service_why=service.why + (f"; there is also {', '.join(others[:8])}" if others else ""),
         port=port.value,
         port_why=port.why,
-        health=health.value,
+        health=_value(health.value),
         health_why=health.why,
-        migrate=f"    migrate: {migrate} # run once, to its end\n" if migrate else "",
+        migrate=f"    migrate: {_value(migrate)} # run once, to its end\n" if migrate else "",
     )
 
 
@@ -151,6 +154,12 @@ def _literals(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
             yield (prefix + path).decode(), file
 
 
+def _value(text: str) -> str:
+    """A text in YAML: bare where nobody could read it as something else."""
+    bare = _BARE.fullmatch(text) and text.lower() not in ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
+    return text if bare else json.dumps(text)
+
+
 def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)[:80]
 
@@ -158,7 +167,7 @@ def _printable(text: str) -> str:
 _TEMPLATE = """\
 # How {app} is delivered. What runs is in {file}, unchanged. Keys and defaults: docs/configuration.md,
 # checked by `tidegate check`.
-app: {app}
+app: {app_value}
 
 # Images stay in this machine's engine. To push them to a registry instead:
 # artifact: {{registry: registry.example.com/{app}}}

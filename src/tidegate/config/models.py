@@ -217,7 +217,7 @@ class EnvironmentSection(Section):
         examples=["staging"],
     )
     target: TargetSection = Field(
-        default_factory=TargetSection,
+        default_factory=lambda: TargetSection(docker="local"),
         description="What runs the containers. Default: {docker: local}.",
     )
     compose: Annotated[list[File], Field(min_length=1)] | None = Field(

@@ -31,9 +31,9 @@ def decide(environment: EnvironmentSettings, services: Services) -> dict[str, Pa
     built = {str(service["image"]): name for name, service in services.items() if built_image(service)}
 
     def part(name: str, service: Mapping[str, Any]) -> Part:
-        override = (service.get("x-tidegate") or {}).get("role")
+        override = override_of(service)
         image = str(service.get("image"))
-        if override in set(Role):
+        if override in tuple(Role):
             return Part(Role(override), "x-tidegate says so")
         if name == environment.migrate:
             return Part(Role.JOB, "migrate: names it")
@@ -46,6 +46,12 @@ def decide(environment: EnvironmentSettings, services: Services) -> dict[str, Pa
         return Part(Role.ACCESSORY, "it is neither built nor routed")
 
     return {name: part(name, service) for name, service in services.items()}
+
+
+def override_of(service: Mapping[str, Any]) -> Any:
+    """The role that `x-tidegate:` asks for, which may be none; None when it does not."""
+    extension = service.get("x-tidegate")
+    return extension.get("role") if isinstance(extension, Mapping) else extension
 
 
 def built_image(service: Mapping[str, Any]) -> bool:

@@ -116,11 +116,16 @@ class Owners:
         if owner is None:
             return
         if event.kind == "ended":
-            key = (event.release, event.service, event.index)
-            for server in self._outside.router.observe(event.environment).serving:
-                if (server.release, server.service, server.index) == key:
-                    self._outside.router.take_out(event.environment, server)
+            self._take_out(owner, (event.release, event.service, event.index))
         owner.nudge()
+
+    def _take_out(self, owner: Owner, key: tuple[int, str, int]) -> None:
+        """Out of the router with a replica that ended, unless it has begun and proved a new life since."""
+        there = self._outside.target.observe(owner.environment).replicas
+        sound = {r.address for r in there if r.running and r.life in owner.memory.verified}
+        for server in self._outside.router.observe(owner.environment).serving:
+            if (server.release, server.service, server.index) == key and server.address not in sound:
+                self._outside.router.take_out(owner.environment, server)
 
     def _take_out_the_dead(self, owner: Owner) -> None:
         try:

@@ -10,6 +10,11 @@ import sys
 ADDRESS, PORT, NAME = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 IDLE = float(sys.argv[4]) if len(sys.argv) > 4 else 30.0
 
+SWITCHING = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
+
 
 class Connection(asyncio.Protocol):
     def connection_made(self, transport):
@@ -36,7 +41,7 @@ class Connection(asyncio.Protocol):
         path = head.split(b" ")[1]
         if b"\r\nupgrade:" in head.lower():
             self.echo = True
-            self.transport.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+            self.transport.write(SWITCHING)
         elif path == b"/slow":
             waiting.add_done_callback(lambda _: self.answer(head, NAME.encode()))
         else:

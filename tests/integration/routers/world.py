@@ -20,6 +20,10 @@ APP = Path(__file__).with_name("app.py")
 SHOP = EnvironmentName("shop", "production")
 BLOG = EnvironmentName("blog", "production")
 HOST = "shop.example.com"
+UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
 
 
 def free_port() -> int:
@@ -118,7 +122,7 @@ class Connection:
         return body.decode()
 
     def upgrade(self) -> None:
-        self.send("/ws", headers="Connection: Upgrade\r\nUpgrade: websocket\r\n")
+        self.send("/ws", headers=UPGRADE)
         data = b""
         while b"\r\n\r\n" not in data:
             data += self._more()

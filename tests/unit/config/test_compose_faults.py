@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,7 +92,7 @@ def test_all_faults_of_all_files_at_once() -> None:
         ("command: {a: b}", "command: found a mapping, expected a text or a list of texts"),
         ("deploy: {replicas: many}", "replicas: found 'many', expected a number"),
         ("read_only: maybe", "read_only: found 'maybe', expected true or false"),
-        ("depends_on: [bd]", "depends_on: no service 'bd'; did you mean 'db'?"),
+        ("depends_on: [dbb]", "depends_on: no service 'dbb'; did you mean 'db'?"),
         ("volumes: ['dta:/x']", "no volume 'dta' under the file's volumes:; did you mean 'data'?"),
         ("x-tidegate: {role: ap}", "role: found 'ap', expected app, accessory, job or none"),
         ("x-tidegate: {rle: app}", "unknown key 'rle', expected role; did you mean 'role'?"),
@@ -162,8 +164,6 @@ JUNK = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(sorted(SERVICE.keys or ())), JUNK, max_size=3), JUNK)
 def test_whatever_a_key_holds_it_is_judged(service: dict[str, object], extra: object) -> None:
-    import json
-
     project = {"services": {"web": service}, "volumes": extra, "networks": extra, "include": extra}
     for line in faults({"c.yaml": json.dumps(project).encode()}):
         assert line.startswith("c.yaml:1:")

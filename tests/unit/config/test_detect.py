@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,12 +96,16 @@ def test_any_folder_gives_a_name(folder: str) -> None:
 NAMES = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,12}", fullmatch=True)
 
 
-@given(NAMES, st.text(max_size=12), st.text(max_size=20), st.binary(max_size=40))
-def test_whatever_is_found_the_file_is_valid(service: str, branch: str, health: str, source: bytes) -> None:
-    import json
+PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
+WORDS = st.sampled_from(["null", "true", "no", "x:", "0", "1.5", "~"])
 
+
+@given(
+    NAMES | st.sampled_from(["null", "0", "1.5", "no"]), PRINTABLE | WORDS, PRINTABLE | WORDS, st.binary(max_size=40)
+)
+def test_whatever_is_found_the_file_is_valid(service: str, branch: str, health: str, source: bytes) -> None:
     check = {"test": ["CMD", "curl", f"http://localhost/{health}"]}
     compose = {"services": {service: {"build": ".", "healthcheck": check}, "migrate": {"image": "x"}}}
     files = {"compose.yaml": json.dumps(compose).encode(), "Dockerfile": source, "a\nb.py": b"'/up'"}
-    settings = load(detect(files, "shop", branch).encode())
+    settings = load(detect(files, "null", branch).encode())
     assert settings.environment("staging").routes[0].service == service

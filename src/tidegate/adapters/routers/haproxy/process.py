@@ -7,6 +7,7 @@ started it, and leads a session of its own.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -73,9 +74,12 @@ class HAProxyProcess:
             if "Address already in use" in done.stderr:
                 raise PortTaken(f"port {port} is used by another program", details=messages(done.stderr))
             raise RouterFailed("HAProxy does not start", details=messages(done.stderr))
-        pid = self.running()
-        if pid is None:
-            raise RouterFailed("HAProxy ended as soon as it was started", details=messages(done.stderr))
+        # whoever started it may hear of success before the master has written its number, or while it replaces itself
+        deadline = time.monotonic() + 3
+        while (pid := self.running()) is None:
+            if time.monotonic() > deadline:
+                raise RouterFailed("HAProxy ended as soon as it was started", details=messages(done.stderr))
+            time.sleep(0.002)
         return pid
 
     def check(self, files: Sequence[str]) -> tuple[str, ...]:
@@ -114,14 +118,11 @@ class HAProxyProcess:
         deadline = time.monotonic() + wait
         handles = []
         for pid in tuple(self._ours()):
-            try:
-                handle = os.pidfd_open(pid)
-            except ProcessLookupError:
-                continue
-            handles.append(handle)
-            # looked at again now that the number cannot be given to another process
-            if self._is_ours(pid):
-                signal.pidfd_send_signal(handle, number)
+            with contextlib.suppress(ProcessLookupError):
+                handles.append(os.pidfd_open(pid))
+                # looked at again now that the number cannot be given to another process
+                if self._is_ours(pid):
+                    signal.pidfd_send_signal(handles[-1], number)
         try:
             for handle in handles:
                 _ended(handle, max(0.0, deadline - time.monotonic()))
