@@ -174,6 +174,11 @@ def bench() -> Iterator[Bench]:
     place = Bench(root, root.name)
     try:
         yield place
+    except RuntimeError:
+        log = root / "home" / "agent.log"
+        if log.exists():
+            say(f"the agent's log ends so:\n{log.read_text(errors='replace')[-3000:]}")
+        raise
     finally:
         leave(place)
         shutil.rmtree(root, ignore_errors=True)

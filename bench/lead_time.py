@@ -141,7 +141,7 @@ def measure(place: Bench, rounds: int, store: str, registry_address: str) -> Sam
             floor.measure(f"f{number}", samples)
         samples.noop.append(place.call("deploy", "staging", repo=repo).seconds)
         roll_back(place, repo, before, samples)
-        place.call("rollback", "staging", repo=repo)  # forward again: to what served before this rollback
+        place.call("deploy", "staging", repo=repo)  # forward again, to the release that is warm now
         wait_until_answered("127.0.0.1", place.port, HOST, version)
         crash(place, repo, version, samples)
         samples.help.append(place.call("--help").seconds)

@@ -29,7 +29,7 @@ LOCAL = "local/bench-haproxy:1"
 
 
 def server_image() -> str:
-    """An image with HAProxy in it: the public one, or one made from the distribution's packages."""
+    """An image with HAProxy in it: the public one, or one made from the distribution's packages and kept."""
     for image in (PUBLIC, LOCAL):
         if run("docker", "images", "-q", image):
             return image

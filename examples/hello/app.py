@@ -23,6 +23,7 @@ FACTS = {
     "container": platform.node(),
     "started": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
 }
+TOLD: set[str] = set()
 
 
 def page() -> bytes:
@@ -61,13 +62,15 @@ class Handler(BaseHTTPRequestHandler):
     def health(self) -> None:
         why = trouble()
         if why:
-            self.log_error("not healthy: %s", why)
+            if why not in TOLD:  # asked many times a second while a release starts
+                TOLD.add(why)
+                self.log_error("not healthy: %s", why)
             self.answer(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", f"{why}\n".encode())
         else:
             self.answer(HTTPStatus.OK, "text/plain", b"ok\n")
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        if self.path != "/health":  # asked many times a minute, and told by health() when there is something to tell
+        if self.path != "/health":
             super().log_request(code, size)
 
     def answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:

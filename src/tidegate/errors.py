@@ -200,12 +200,6 @@ class InvalidRequest(PermanentError):
     code = "invalid-request"
 
 
-class Busy(RetryableError):
-    """Another rollout holds the environment."""
-
-    code = "environment-busy"
-
-
 class Superseded(PermanentError):
     """A newer request took this one's place while it waited."""
 
@@ -303,6 +297,32 @@ class NameTaken(PermanentError):
     """Something that is not this environment's bears a name that it needs."""
 
     code = "name-taken"
+
+
+class NoAddress(PermanentError):
+    """The environment's network has no address left for another replica."""
+
+    code = "no-address"
+
+
+class AccessoryFailed(PermanentError):
+    """An accessory ended, or was not healthy in time."""
+
+    code = "accessory-failed"
+    default_hint = "Read its log lines below; the application is not started before its accessories are healthy."
+
+
+class NoEffect(RetryableError):
+    """An action was carried out, and what is observed is as before."""
+
+    code = "no-effect"
+    default_hint = "Something undoes what Tidegate does, or the engine is not well: tidegate status, docker events."
+
+
+class HomeUnusable(PermanentError):
+    """The agent's home or its settings cannot be used."""
+
+    code = "home-unusable"
 
 
 class NoSubnet(PermanentError):

@@ -8,4 +8,4 @@ from tidegate.agent.main import run
 from tidegate.client.home import home, http_port
 
 if __name__ == "__main__":
-    sys.exit(run(home(), http_port()))
+    sys.exit(run(home(), http_port))

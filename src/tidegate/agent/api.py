@@ -67,6 +67,12 @@ class Planned(Body):
     configuration: Configuration
 
 
+class Abort(Body):
+    """Who stops a rollout."""
+
+    by: Annotated[str, Query(max_length=200)]
+
+
 class Stop(Body):
     """How to stop."""
 
@@ -148,10 +154,10 @@ class Api:
         name = EnvironmentName(app, environment)
         return describe.plan(self._outside, name, self._owners.owner(name), body.artifact, body.configuration)
 
-    def abort(self, app: Name, environment: Name) -> dict[str, Any]:
+    def abort(self, app: Name, environment: Name, body: Abort) -> dict[str, Any]:
         """Stop the rollout that runs, while the old release still serves."""
         owner = self._owners.owner(EnvironmentName(app, environment))
-        return {"aborting": owner is not None and owner.abort()}
+        return {"aborting": owner is not None and owner.abort(body.by)}
 
     def releases(self, app: Name, environment: Name) -> list[dict[str, Any]]:
         """All releases."""

@@ -5,19 +5,21 @@ The order is what keeps service going: after a crash traffic flows again before 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from tidegate.agent.locks import answer, lock_engine, lock_home
 from tidegate.bootstrap.agent import make_outside, make_router, make_target
 from tidegate.client.home import Home
-from tidegate.client.protocol import EXIT_NOT_ALONE, EXIT_STOPPED
-from tidegate.errors import AgentElsewhere, PermanentError, TidegateError
+from tidegate.client.protocol import EXIT_NOT_ALONE, EXIT_STOPPED, FAILED
+from tidegate.errors import HomeUnusable, TidegateError
 
 if TYPE_CHECKING:
     from tidegate.agent.api import Api
@@ -25,25 +27,21 @@ if TYPE_CHECKING:
 LONGEST_SOCKET_PATH = 100  # bytes; the kernel takes 107
 
 
-def run(home: Home, http_port: int) -> int:
-    """Be the agent of `home` until told to stop; the exit code."""
+def run(home: Home, http_port: Callable[[], int]) -> int:
+    """Be the agent of `home` until told to stop; the exit code. `http_port` gives the router's port."""
     os.umask(0o077)
     home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        return _run(home, http_port)
-    except AgentElsewhere as error:
-        say(f"agent-elsewhere: {error.message}. {error.hint}")
-        return EXIT_NOT_ALONE
+        return _run(home, http_port())
     except TidegateError as error:
         say(f"{error.code}: {error.message}. {error.hint}")
-        return EXIT_NOT_ALONE if isinstance(error, PermanentError) else 1
+        say(FAILED + json.dumps(error.to_payload()))  # for the command that started this agent
+        return 1 if error.retryable else EXIT_NOT_ALONE
 
 
 def _run(home: Home, http_port: int) -> int:
     if len(os.fsencode(home.socket)) > LONGEST_SOCKET_PATH:
-        raise PermanentError(
-            f"the path {home.socket} is too long for a unix socket", hint="Set a shorter TIDEGATE_HOME."
-        )
+        raise HomeUnusable(f"the path {home.socket} is too long for a unix socket", hint="Set a shorter TIDEGATE_HOME.")
     lock_home(home)
     router = make_router(home, http_port)
     if any((home.router / "routes").glob("*")):

@@ -24,7 +24,7 @@ def run() -> None:
     """Be the agent, in the foreground."""
     import os
 
-    os.execv(sys.executable, [sys.executable, "-m", "tidegate.agent"])  # noqa: S606: our own interpreter
+    os.execv(sys.executable, [sys.executable, "-m", "tidegate.agent"])  # noqa: S606
 
 
 @agent.command()

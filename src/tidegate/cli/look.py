@@ -57,7 +57,7 @@ def _show(one: dict[str, Any]) -> None:
     name = f"{one['app']}/{one['environment']}"
     serving = ", ".join(f"r{n}" for n in one["serving"]) or "nothing"
     release = one["release"]
-    commit = f" (commit {release['commit'][:12]}{', dirty' if release['dirty'] else ''})" if release else ""
+    commit = f" (commit {one['commit'][:12]}{', dirty' if release['dirty'] else ''})" if release else ""
     lines = [f"{name}: {serving} serves{commit if one['serving'] == [one['wanted']] else ''}"]
     if one["rollout"] is not None:
         lines.append(f"  a rollout is under way: tidegate follow {one['environment']}")
@@ -152,7 +152,7 @@ def follow(environment: Environment, repo: Repo = HERE, wait: bool = False, as_j
     progress = progress_for(as_json=as_json)
     events = agent.stream("GET", f"{path}/rollouts/{found['rollout']}/events")
     last = following.follow(events, progress, wait=wait, environment=environment)
-    progress.say(f"r{last['release']} serves {environment}.")
+    progress.say(f"{environment} is gone." if last["release"] is None else f"r{last['release']} serves {environment}.")
 
 
 def _agent() -> Agent:

@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate.errors import HomeUnusable
+
 DEFAULT_PORT = 80
 
 
@@ -62,6 +64,8 @@ def home() -> Home:
 
 
 def http_port() -> int:
-    """The router's port."""
-    text = os.environ.get("TIDEGATE_HTTP_PORT", "")
-    return int(text) if text.isdigit() and 0 < int(text) < 65536 else DEFAULT_PORT
+    """The router's port. Raises `HomeUnusable` for what is not one."""
+    text = os.environ.get("TIDEGATE_HTTP_PORT") or str(DEFAULT_PORT)
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise HomeUnusable(f"TIDEGATE_HTTP_PORT is {text[:20]!r}", hint="Give it a port: 1 to 65535.")
+    return int(text)

@@ -88,6 +88,13 @@ class Observation:
     verified: frozenset[str] = frozenset()
     retired: Mapping[int, datetime] = field(default_factory=dict)
 
+    @property
+    def serving(self) -> frozenset[int]:
+        """Releases that are given requests; where nothing is routed, those that are to come back by themselves."""
+        if self.traffic.routes:
+            return frozenset(server.release for server in self.traffic.serving)
+        return frozenset(replica.release for replica in self.replicas if replica.restarts)
+
     def of_release(self, number: int) -> tuple[Replica, ...]:
         """Replicas of one release."""
         return tuple(r for r in self.replicas if r.release == number)

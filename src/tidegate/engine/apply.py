@@ -20,16 +20,19 @@ from tidegate.domain.action import (
     StartReplicas,
     Withdraw,
 )
-from tidegate.domain.names import EnvironmentName
-from tidegate.domain.observation import Observation, Replica
+from tidegate.domain.names import EnvironmentName, accessory_name
+from tidegate.domain.observation import Observation, Phase, Replica
 from tidegate.domain.release import Release
+from tidegate.domain.service import Service
 from tidegate.engine.drain import drain
 from tidegate.engine.outside import Memory, Outside, Tell
-from tidegate.engine.probe import probe_until_ready
-from tidegate.errors import InternalError
+from tidegate.engine.probe import last_words, probe_until_ready
+from tidegate.errors import AccessoryFailed, InternalError
 from tidegate.ports.store import Intent
 
 T = TypeVar("T")
+ACCESSORY_WITHIN = 120.0  # seconds for an accessory to become healthy
+ACCESSORY_LOOK = 0.25  # seconds between two looks at it
 
 
 class Hands:
@@ -64,8 +67,7 @@ class Hands:
             case EnsureReleaseNetwork() if release is not None:
                 target.ensure_release_network(release)
             case StartAccessory(service=service):
-                target.ensure_image(service.image)
-                target.start_accessory(self._environment, service)
+                self._accessory(service)
             case StartReplicas() if release is not None:
                 self._start(action, release)
             case Probe() if release is not None:
@@ -95,6 +97,32 @@ class Hands:
         begun = frozenset((action.release, p.service.name, p.index) for p in action.places)
         self._memory.started = self._memory.started | begun
         for_each(action.places, lambda place: self._outside.target.start_replica(release, place))
+
+    def _accessory(self, service: Service) -> None:
+        """Run it and wait until it is healthy. One that was healthy in this rollout and is not again has failed."""
+        target, clock = self._outside.target, self._outside.clock
+        name = accessory_name(self._environment, service.name)
+        if service.name in self._memory.accessories:
+            raise AccessoryFailed(f"{name} does not stay up", details=self._words_of(service))
+        target.ensure_image(service.image)
+        target.start_accessory(self._environment, service)
+        until = clock.monotonic() + ACCESSORY_WITHIN
+        while True:
+            self._check()
+            seen = next((a for a in target.observe(self._environment).accessories if a.service == service.name), None)
+            if seen is not None and seen.phase is Phase.RUNNING and seen.healthy:
+                break
+            if clock.monotonic() >= until:
+                state = "gone" if seen is None else f"{seen.phase}, not healthy"
+                raise AccessoryFailed(
+                    f"{name} is {state} after {ACCESSORY_WITHIN:g} s", details=self._words_of(service)
+                )
+            clock.sleep(ACCESSORY_LOOK)
+        self._memory.accessories = self._memory.accessories | {service.name}
+
+    def _words_of(self, service: Service) -> list[str]:
+        there = self._outside.target.observe(self._environment).accessories
+        return [line for a in there if a.service == service.name for line in last_words(self._outside, a.id)]
 
     def _remove(self, action: RemoveReplicas, observed: Observation) -> None:
         leaving = [r for r in observed.of_release(action.release) if (r.service, r.index) in action.replicas]

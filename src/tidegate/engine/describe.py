@@ -37,6 +37,7 @@ def status(outside: Outside, environment: EnvironmentName, owner: Owner | None) 
         "environment": environment.environment,
         "wanted": intent.wanted,
         "serving": serving,
+        "commit": intent.commit or (view.release.artifact.commit if view.release else None),
         "release": None if view.release is None else release_summary(view.release),
         "rollout": owner.running,
         "satisfied": not view.plan,

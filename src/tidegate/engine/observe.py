@@ -34,8 +34,7 @@ def brought_up_to_date(intent: Intent, observed: Observation, now: datetime) -> 
     """
     present = {replica.release for replica in observed.replicas}
     retired = {number: at for number, at in intent.retired.items() if number in present}
-    serving = {server.release for server in observed.traffic.serving}
-    if intent.wanted is None or serving != {intent.wanted} or intent.serving == intent.wanted:
+    if intent.wanted is None or observed.serving != {intent.wanted} or intent.serving == intent.wanted:
         return replace(intent, retired=retired)
     if intent.serving is not None and intent.serving in present:
         retired[intent.serving] = now

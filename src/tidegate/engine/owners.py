@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from tidegate.domain.names import EnvironmentName
+from tidegate.engine.archive import Archive
 from tidegate.engine.outside import Outside
 from tidegate.engine.owner import Owner
 from tidegate.engine.requests import Request
@@ -21,6 +22,7 @@ class Owners:
         self._outside = outside
         self._report = report
         self._owners: dict[EnvironmentName, Owner] = {}
+        self._archive = Archive(outside.store, report)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._follower = threading.Thread(target=self._follow_events, name="engine-events", daemon=True)
@@ -40,6 +42,7 @@ class Owners:
         self._stopping.set()
         for owner in list(self._owners.values()):
             owner.stop(timeout)
+        self._archive.close()
 
     def submit(self, environment: EnvironmentName, request: Request) -> Story:
         """Hand a request to the environment's owner. Raises `NameTaken` for an ambiguous name."""
@@ -71,7 +74,7 @@ class Owners:
             owner.nudge()
 
     def _make(self, environment: EnvironmentName) -> Owner:
-        owner = Owner(self._outside, environment, report=self._report, gone=self._ended)
+        owner = Owner(self._outside, environment, keep=self._archive.put, report=self._report, gone=self._ended)
         self._owners[environment] = owner
         return owner
 

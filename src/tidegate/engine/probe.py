@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from threading import Event
 
 from tidegate.domain.names import replica_name
 from tidegate.domain.observation import Phase, Replica
@@ -39,9 +40,24 @@ def probe_until_ready(
     deadline = outside.clock.monotonic() + release.configuration.strategy.start_within
     if len(pending) == 1:
         return frozenset({_until_ready(outside, release, pending[0], deadline, tell, check)})
+    failed = Event()
+
+    def still_wanted() -> None:
+        check()
+        if failed.is_set():
+            raise Overtaken
+
     with ThreadPoolExecutor(max_workers=min(16, len(pending)), thread_name_prefix="probe") as pool:
-        asked = [pool.submit(_until_ready, outside, release, r, deadline, tell, check) for r in pending]
-        return frozenset(future.result() for future in asked)
+        asked = [pool.submit(_until_ready, outside, release, r, deadline, tell, still_wanted) for r in pending]
+        try:
+            return frozenset(future.result() for future in as_completed(asked))
+        except BaseException:
+            failed.set()  # one failure decides; the others need not be waited for
+            raise
+
+
+class Overtaken(Exception):
+    """Another replica has failed, and with it the release."""
 
 
 def _until_ready(
@@ -101,7 +117,7 @@ def refuse_if_ended(outside: Outside, release: Release, replica: Replica) -> Non
         why += ", killed by SIGKILL but not by the kernel for want of memory"
     elif now.exit_code == 0:
         why += ": it came to its end, and a service must not"
-    raise ReplicaExited(f"{name} ended before it was ready ({why})", details=last_words(outside, replica))
+    raise ReplicaExited(f"{name} ended before it was ready ({why})", details=last_words(outside, replica.id))
 
 
 def _not_ready(
@@ -114,7 +130,7 @@ def _not_ready(
     return NotReady(
         f"{name} was not ready within {seconds} s: {asked} gave {got}",
         hint=_advice(answers.most_common(1)[0][0], routes),
-        details=last_words(outside, replica),
+        details=last_words(outside, replica.id),
     )
 
 
@@ -129,10 +145,10 @@ def _advice(answer: str, routes: Iterable[Route]) -> str:
     return "If it needs longer to start, raise start-within in tidegate.yaml."
 
 
-def last_words(outside: Outside, replica: Replica) -> list[str]:
+def last_words(outside: Outside, container: str) -> list[str]:
     """The container's last log lines; none when they cannot be had."""
     try:
-        return list(outside.target.logs(replica.id, tail=LAST_WORDS, follow=False))
+        return list(outside.target.logs(container, tail=LAST_WORDS, follow=False))
     except Exception:  # evidence is welcome, never a second failure
         return []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -10,8 +11,10 @@ from tidegate.domain.fingerprint import fingerprint
 from tidegate.domain.names import EnvironmentName
 from tidegate.domain.release import Artifact, Configuration, Release
 from tidegate.errors import NoSuchRelease, NothingToRollBack
-from tidegate.ports.store import Intent, Store
+from tidegate.ports.store import HistoryEntry, Intent, Store
 from tidegate.ports.target import RegistryAuth
+
+HISTORY = 1000  # entries of the audit log that a rollback looks back over
 
 What = Literal["deploy", "promote", "rollback", "destroy"]
 
@@ -58,7 +61,7 @@ def release_for(
 
 
 def rollback_target(store: Store, environment: EnvironmentName, number: int | None) -> Release:
-    """The release to go back to: the one asked for, or the one that served last before this one.
+    """The release to go back to: the one asked for, or the one that served before this one was deployed.
 
     Raises `NoSuchRelease`, `NothingToRollBack`.
     """
@@ -68,27 +71,32 @@ def rollback_target(store: Store, environment: EnvironmentName, number: int | No
         if found is None:
             raise NoSuchRelease(f"{environment} has no release r{number}")
         return found
-    served = [number for number in served_before(store, environment, intent) if number != intent.serving]
-    for candidate in served:
+    for candidate in ways_back(store.history(environment, limit=HISTORY), intent):
         found = store.release(environment, candidate)
         if found is not None:
             return found
     raise NothingToRollBack(
         f"{environment} has no earlier release that served",
-        hint="Deploy a commit that is known to be good: git checkout COMMIT, tidegate deploy.",
+        hint="Name one of tidegate releases, or deploy a commit that is known to be good.",
     )
 
 
-def served_before(store: Store, environment: EnvironmentName, intent: Intent) -> list[int]:
-    """Releases that served, the last first: the warm ones, then by the history, then by number."""
-    warm = sorted(intent.retired, key=lambda n: (intent.retired[n], n), reverse=True)
-    told = [
-        entry.release
-        for entry in store.history(environment)
-        if entry.release is not None and entry.outcome == "completed"
-    ]
-    below = [r.number for r in reversed(store.releases(environment)) if r.number < (intent.serving or 0)]
-    return list(dict.fromkeys([*warm, *told, *(below if not told else [])]))
+def ways_back(history: Sequence[HistoryEntry], intent: Intent) -> list[int]:
+    """Releases to go back to, the nearest first. `history` is the newest first.
+
+    What was rolled back from is not a way back: two rollbacks in a row go back two releases. Without a history
+    (it was lost) the releases that are still warm are, the last to serve first.
+    """
+    served: list[int] = []
+    for entry in reversed(history):
+        if entry.release is None or entry.outcome != "completed":
+            continue
+        if entry.what == "rollback" and entry.release in served:
+            served = served[: served.index(entry.release) + 1]
+        else:
+            served = [*(number for number in served if number != entry.release), entry.release]
+    warm = sorted(intent.retired, key=lambda number: (intent.retired[number], number))
+    return [number for number in reversed(served or warm) if number != intent.serving]
 
 
 def wanting(intent: Intent | None, request: Request, release: Release | None, rollout: int) -> Intent:
@@ -98,6 +106,7 @@ def wanting(intent: Intent | None, request: Request, release: Release | None, ro
         present,
         wanted=None if release is None else release.number,
         rollout=rollout,
+        commit=(request.artifact or release.artifact).commit if release is not None else None,
         destroy=request.what == "destroy",
         volumes=request.volumes,
     )

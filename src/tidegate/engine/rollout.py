@@ -17,7 +17,7 @@ from tidegate.engine.apply import Hands, failed_start
 from tidegate.engine.observe import brought_up_to_date, observe
 from tidegate.engine.outside import Memory, Outside, Tell
 from tidegate.engine.probe import refuse_if_ended
-from tidegate.errors import PermanentError, RouteTaken, TidegateError
+from tidegate.errors import NoEffect, RouteTaken, TidegateError
 from tidegate.planning.desired import Desired
 from tidegate.planning.plan import make_plan
 from tidegate.ports.store import Intent
@@ -97,13 +97,14 @@ def bring(
     done: Plan | None = None
     while True:
         view = look(outside, environment, memory)
-        keep(outside, environment, view.intent)
+        if keep(outside, environment, view.intent):
+            tell("shifted", release=view.intent.serving)
         if view.release is not None and (dead := failed_start(view.observed, memory, view.release)) is not None:
             refuse_if_ended(outside, view.release, dead)
         if not view.plan:
             return
         if done is not None and view.plan == done:
-            raise PermanentError(f"{done.actions[0].what} in {environment} had no effect")
+            raise NoEffect(f"{done.actions[0].what} in {environment} had no effect")
         action, done = view.plan.actions[0], view.plan
         began = outside.clock.monotonic()
         tell("step", what=action.what, why=action.why)
@@ -113,19 +114,24 @@ def bring(
         if isinstance(action, Shift):
             memory.started = frozenset()
             after = replace(view.observed, traffic=action.table)
-            keep(outside, environment, brought_up_to_date(view.intent, after, outside.clock.now()))
-            tell("shifted", release=action.release)
+            if keep(outside, environment, brought_up_to_date(view.intent, after, outside.clock.now())):
+                tell("shifted", release=action.release)
         if isinstance(action, RemoveEnvironment):
             return
         if preempted() and has_shifted(outside, environment):
             return
 
 
-def keep(outside: Outside, environment: EnvironmentName, intent: Intent) -> None:
-    """Record what was seen of who serves and who retired; for the environment's owner only."""
+def keep(outside: Outside, environment: EnvironmentName, intent: Intent) -> bool:
+    """Record what was seen of who serves and who retired; whether another release serves than was recorded.
+
+    For the environment's owner only.
+    """
     kept = outside.store.intent(environment)
-    if kept is not None and kept != intent:
-        outside.store.set_intent(environment, intent)
+    if kept is None or kept == intent:
+        return False
+    outside.store.set_intent(environment, intent)
+    return kept.serving != intent.serving
 
 
 def has_shifted(outside: Outside, environment: EnvironmentName) -> bool:

@@ -34,6 +34,7 @@ from tidegate.domain.observation import Observation, Phase, Replica
 from tidegate.domain.release import Release
 from tidegate.domain.service import Role, Service
 from tidegate.domain.traffic import RoutedServers, Server, TrafficTable
+from tidegate.errors import NoAddress
 from tidegate.planning.addresses import free_addresses, used_addresses
 from tidegate.planning.desired import Desired
 
@@ -62,8 +63,11 @@ def _bring_up(release: Release, observed: Observation) -> Iterator[Action]:
     if release.needs_network and release.number not in observed.release_networks:
         yield EnsureReleaseNetwork(why="its services find each other by name", release=release.number)
     for service in release.configuration.of_role(Role.ACCESSORY):
-        if not any(a.service == service.name and a.phase is Phase.RUNNING for a in observed.accessories):
+        found = next((a for a in observed.accessories if a.service == service.name), None)
+        if found is None or found.phase is not Phase.RUNNING:
             yield StartAccessory(why=f"accessory {service.name} does not run", service=service)
+        elif not found.healthy:
+            yield StartAccessory(why=f"accessory {service.name} is not healthy", service=service)
 
     places = wanted_places(release)
     alive = {(r.service, r.index): r for r in observed.of_release(release.number) if r.phase not in GONE}
@@ -136,7 +140,12 @@ def table_for(release: Release, observed: Observation) -> TrafficTable:
 def _place(missing: Places, observed: Observation) -> tuple[ReplicaPlace, ...]:
     if observed.network is None:
         return tuple(ReplicaPlace(service, index, UNPLACED) for service, index in missing)
-    free = islice(free_addresses(observed.network, used_addresses(observed)), len(missing))
+    free = list(islice(free_addresses(observed.network, used_addresses(observed)), len(missing)))
+    if len(free) < len(missing):
+        raise NoAddress(
+            f"{observed.network} has {len(free)} free addresses and {len(missing)} replicas are to be started",
+            hint="Lower replicas, or wait until the release before is no longer kept warm.",
+        )
     return tuple(ReplicaPlace(service, index, address) for (service, index), address in zip(missing, free, strict=True))
 
 
@@ -194,7 +203,7 @@ def _warm(desired: Desired, observed: Observation, now: datetime) -> int | None:
     if desired.release is None or desired.destroy:
         return None
     retired = {n: at for n, at in observed.retired.items() if n != desired.release.number and observed.of_release(n)}
-    serving = {s.release for s in observed.traffic.serving} - {desired.release.number}
+    serving = observed.serving - {desired.release.number}
     if serving:  # not shifted yet: what serves now will be the warm one
         return max(serving)
     if not retired:

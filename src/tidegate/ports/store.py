@@ -16,7 +16,8 @@ class Intent:
     """Which release an environment is to run: the one durable row that a rollout goes by.
 
     `wanted` None: no release. `serving` is the last one that the traffic was shifted to. `rollout` is the
-    id under which the change is told; `destroy` that the environment is to go.
+    id under which the change is told; `destroy` that the environment is to go. `commit` is the last one that asked
+    for `wanted`: of the commits that make the same release, the one whose files count.
     """
 
     wanted: int | None = None
@@ -24,6 +25,7 @@ class Intent:
     rollout: int | None = None
     destroy: bool = False
     volumes: bool = False
+    commit: str | None = None
     retired: Mapping[int, datetime] = field(default_factory=dict)
 
 

@@ -1,6 +1,6 @@
 """A small web application as a process: `app.py ADDRESS PORT NAME [IDLE_SECONDS]`.
 
-It answers with its name, or what it was sent at /headers; /slow waits until its standard input says a line; an
+It answers with its name, or what it was sent at /headers; /slow waits for a line on standard input; an
 Upgrade becomes an echo. Prints a line when it listens.
 """
 
@@ -19,10 +19,8 @@ SWITCHING = (
 class Connection(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport, self.data, self.timer, self.echo = transport, b"", None, False
-        connections.add(self)
 
     def connection_lost(self, _error):
-        connections.discard(self)
         if self.timer:
             self.timer.cancel()
 
@@ -43,7 +41,7 @@ class Connection(asyncio.Protocol):
             self.echo = True
             self.transport.write(SWITCHING)
         elif path == b"/slow":
-            waiting.add_done_callback(lambda _: self.answer(head, NAME.encode()))
+            slow.append(lambda: self.answer(head, NAME.encode()))
         else:
             self.answer(head, head if path == b"/headers" else NAME.encode())
 
@@ -57,15 +55,19 @@ class Connection(asyncio.Protocol):
             self.timer = asyncio.get_running_loop().call_later(IDLE, self.transport.close)
 
 
+def finish_slow():
+    sys.stdin.readline()
+    while slow:
+        slow.pop()()
+
+
 async def main():
-    global waiting
     loop = asyncio.get_running_loop()
-    waiting = loop.create_future()
-    loop.add_reader(0, lambda: waiting.done() or waiting.set_result(sys.stdin.readline()))
+    loop.add_reader(0, finish_slow)
     server = await loop.create_server(Connection, ADDRESS, PORT, backlog=1024)
     print("listening", server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
-connections = set()
+slow = []
 asyncio.run(main())

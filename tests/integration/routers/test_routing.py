@@ -77,7 +77,9 @@ def test_nobody_but_a_worker_may_use_the_relay(router: HAProxyRouter, apps: Apps
         ours = (Path(str(router.describe()["config"])).read_text().partition("abns@")[2]).split()[0]
         name = next(name for name in names if ours in name)
         intruder.connect("\0" + name[1:].rstrip("@").ljust(107, "\0"))
-        intruder.sendall(b"PROXY TCP4 6.6.6.6 127.0.0.1 1 80\r\nGET /headers HTTP/1.1\r\nHost: shop.example.com\r\n\r\n")
+        intruder.sendall(
+            b"PROXY TCP4 6.6.6.6 127.0.0.1 1 80\r\nGET /headers HTTP/1.1\r\nHost: shop.example.com\r\n\r\n"
+        )
         assert intruder.recv(4096).startswith(b"HTTP/1.1 403")
 
 
@@ -123,13 +125,13 @@ def test_a_declared_idle_timeout_reuses_connections_and_never_a_stale_one(
     app = apps.start(1, idle=idle)
     router.apply(SHOP, table(app.server(), to=route(idle_timeout=idle)))
     connections = [Connection(port) for _ in range(40)]
-    for number in range(12):
+    for number in range(8):
         for connection in connections:
             connection.send(method="POST")
         assert {connection.answer() for connection in connections} == {"r1"}
         connections[0].ask()
         # the gaps are what is tested: the application's own timer runs meanwhile
-        pause(idle * (0.9 + 0.02 * number))
+        pause(idle * (0.92 + 0.025 * number))
     for connection in connections:
         connection.close()
 

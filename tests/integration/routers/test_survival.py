@@ -21,9 +21,9 @@ def processes(directory: Path) -> set[int]:
     found = set()
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and b"master.sock" in (entry / "cmdline").read_bytes():
-                if (entry / "cwd").samefile(directory):
-                    found.add(int(entry.name))
+            ours = entry.name.isdigit() and b"master.sock" in (entry / "cmdline").read_bytes()
+            if ours and (entry / "cwd").samefile(directory):
+                found.add(int(entry.name))
         except OSError:
             continue
     return found
@@ -205,9 +205,7 @@ def test_a_missing_program_is_told(tmp_path: Path) -> None:
         HAProxyRouter(tmp_path, free_port(), "no-such-haproxy").start()
 
 
-def test_nothing_of_the_agents_environment_reaches_haproxy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_of_the_agents_environment_reaches_haproxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIDEGATE_REGISTRY_PASSWORD", "hunter2")
     router = HAProxyRouter(tmp_path, free_port())
     try:

@@ -126,9 +126,7 @@ def test_requests_and_websockets_are_counted_and_cut_apart_in_old_workers_too(
     assert after.ended()
 
 
-def test_removed_servers_are_cut_whether_or_not_it_takes_a_reload(
-    router: HAProxyRouter, apps: Apps, port: int
-) -> None:
+def test_removed_servers_are_cut_whether_or_not_it_takes_a_reload(router: HAProxyRouter, apps: Apps, port: int) -> None:
     one, two = apps.start(1), apps.start(2)
     router.apply(SHOP, table(one.server(), two.server(False)))
     first = Connection(port)

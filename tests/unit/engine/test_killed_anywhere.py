@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
 from tests.doubles.clock import FastClock
 from tests.doubles.prober import FakeProber
 from tests.doubles.router import FakeRouter
 from tests.doubles.store import MemoryStore
 from tests.doubles.target import FakeTarget
 from tests.unit.planning.simulation import PLACE, release
+
 from tidegate.engine.outside import Memory, Outside, tell_nobody
 from tidegate.engine.rollout import bring
 from tidegate.ports.store import Intent

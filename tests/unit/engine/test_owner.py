@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-
 from tests.doubles.clock import FastClock
 from tests.doubles.prober import FakeProber
 from tests.doubles.router import FakeRouter
 from tests.doubles.store import MemoryStore
 from tests.doubles.target import FakeTarget
+
 from tidegate.domain.names import EnvironmentName
 from tidegate.domain.release import Artifact, Configuration, Strategy
 from tidegate.domain.route import Route
@@ -21,6 +21,7 @@ from tidegate.engine.outside import Outside
 from tidegate.engine.owners import Owners
 from tidegate.engine.requests import Request
 from tidegate.engine.story import Story
+from tidegate.errors import StoreFailed
 from tidegate.ports.prober import Answer, ProbeResult
 
 SHOP = EnvironmentName("shop", "staging")
@@ -96,6 +97,7 @@ def test_a_deployment_serves_and_is_told_in_order(machine: Machine) -> None:
     assert kinds.index("release") < kinds.index("step") < kinds.index("shifted") < kinds.index("finished")
     assert events[-1]["outcome"] == "completed"
     assert [event["seq"] for event in events] == list(range(len(events)))
+    machine.owners.stop()
     assert machine.store.events(events[0]["rollout"])[: len(events)] == events
 
 
@@ -162,8 +164,69 @@ def test_a_rollback_goes_to_what_served_before_and_starts_nothing(machine: Machi
     events = machine.ask(ROLLBACK)
     assert machine.serving() == {1}
     assert not [e for e in events if e["kind"] == "step" and e["what"].startswith("start")]
+
+
+def test_two_rollbacks_go_back_two_releases_and_never_to_what_was_left(machine: Machine) -> None:
+    for version in (1, 2, 3):
+        machine.ask(request(version))
     machine.ask(ROLLBACK)
-    assert machine.serving() == {2}, "back again is the way forward"
+    assert machine.serving() == {2}
+    machine.ask(ROLLBACK)
+    assert machine.serving() == {1}
+    assert machine.ask(ROLLBACK)[-1]["error"]["code"] == "nothing-to-roll-back"
+    machine.ask(Request("rollback", by="someone", release=3))
+    assert machine.serving() == {3}
+
+
+def test_without_routes_a_release_serves_and_a_failed_one_leaves_it_alone(machine: Machine) -> None:
+    def unrouted(version: int) -> Request:
+        asked = request(version)
+        assert asked.configuration is not None
+        return replace(asked, configuration=replace(asked.configuration, routes=()))
+
+    assert machine.ask(unrouted(1))[-1]["outcome"] == "completed"
+    assert machine.ask(unrouted(1))[-1]["outcome"] == "unchanged"
+    machine.target.exits_at_once["web"] = 1
+    assert machine.ask(unrouted(2))[-1]["outcome"] == "failed"
+    assert {r.release for r in machine.target.observe(SHOP).replicas if r.running} == {1}
+
+
+def test_an_accessory_that_does_not_become_healthy_stops_the_rollout(machine: Machine) -> None:
+    machine.ask(request(1))
+    asked = request(2)
+    assert asked.configuration is not None
+    database = Service("db", Role.ACCESSORY, "postgres:17", definition={"healthcheck": {"test": ["CMD", "true"]}})
+    services = (*asked.configuration.services, database)
+    machine.target.health["db"] = "starting"
+    events = machine.ask(replace(asked, configuration=replace(asked.configuration, services=services)))
+    assert events[-1]["error"]["code"] == "accessory-failed"
+    assert machine.serving() == {1}
+
+
+def test_one_replica_that_ends_decides_while_another_is_still_silent(machine: Machine) -> None:
+    machine.ask(request(1))
+    machine.prober.answer = ProbeResult(Answer.TIMED_OUT, "no answer within 2 s")
+    story = machine.owners.submit(SHOP, request(2))
+    told(story, until="probe")
+    began = machine.clock.monotonic()
+    victim = next(r for r in machine.target.observe(SHOP).replicas if r.release == 2)
+    machine.target.end(victim.id, 1)
+    assert told(story)[-1]["error"]["code"] == "replica-exited"
+    assert machine.clock.monotonic() - began < STRATEGY.start_within
+
+
+def test_what_was_never_deployed_cannot_be_destroyed(machine: Machine) -> None:
+    assert machine.ask(Request("destroy", by="someone"))[-1]["error"]["code"] == "unknown-environment"
+
+
+def test_a_disk_that_fails_at_the_end_does_not_end_the_owner(machine: Machine) -> None:
+    finish = machine.store.finish
+    machine.store.finish = lambda *_, **__: (_ for _ in ()).throw(StoreFailed("the disk is full"))  # type: ignore[method-assign]
+    assert machine.ask(request(1))[-1]["kind"] == "finished"
+    machine.store.finish = finish  # type: ignore[method-assign]
+    assert machine.ask(request(2))[-1]["outcome"] == "completed"
+    assert [fault.code for fault in machine.faults if isinstance(fault, StoreFailed)] == ["store-failed"]
+    machine.faults.clear()
 
 
 def test_there_is_nothing_to_roll_back_to_at_first(machine: Machine) -> None:

@@ -40,7 +40,7 @@ class ComposeCli:
             command += ["--file", str(directory / file)]
         command += ["config", "--no-path-resolution", "--format", "yaml"]
         try:
-            done = subprocess.run(  # noqa: S603 (an argv list; files were checked to be paths)
+            done = subprocess.run(
                 command,
                 env=self._environment(variables),
                 cwd=directory,

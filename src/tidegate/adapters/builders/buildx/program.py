@@ -143,7 +143,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     try:
         # A session of its own: Ctrl-C comes to us, and we end it in order; nor can it ask at the terminal.
-        return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(
             list(argv),
             env=dict(environment),
             cwd=folder,

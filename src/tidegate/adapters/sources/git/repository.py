@@ -119,8 +119,8 @@ class GitSource:
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         try:
-            return subprocess.Popen(  # noqa: S603
-                ["git", "-C", str(self._repo), *arguments],  # noqa: S607
+            return subprocess.Popen(
+                ["git", "-C", str(self._repo), *arguments],
                 env=self._environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -209,8 +209,8 @@ def _copy_file(source: Path, target: Path) -> None:
 
 def _git(folder: Path, environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[bytes]:
     # Permissions go into images, so they may not depend on the caller's umask.
-    return subprocess.run(  # noqa: S603
-        ["git", *arguments],  # noqa: S607
+    return subprocess.run(
+        ["git", *arguments],
         cwd=folder,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
