@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from tidegate.ports.builder import Builder
     from tidegate.ports.compose import ComposeNormalizer
     from tidegate.ports.source import Source
+    from tidegate.ports.target import RegistryAuth
 
 
 def make_source(repo: Path) -> Source:
@@ -23,6 +24,13 @@ def make_builder(registry: str | None) -> Builder:
     from tidegate.adapters.builders.buildx import Buildx
 
     return Buildx(registry)
+
+
+def find_credentials(registry: str) -> RegistryAuth | None:
+    """What this user is known by at a registry: TIDEGATE_REGISTRY_*, else Docker's own store."""
+    from tidegate.adapters.builders.buildx import find_credentials as found
+
+    return found(registry)
 
 
 def make_normalizer() -> ComposeNormalizer:

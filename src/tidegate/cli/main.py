@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tidegate import __version__
-from tidegate.cli import agent, deliver, files, look
+from tidegate.cli import agent, deliver, files, look, undo
 from tidegate.cli.text import clean
 from tidegate.errors import InternalError, TidegateError
 
@@ -42,6 +42,7 @@ def root(
 
 files.register(app)
 deliver.register(app)
+undo.register(app)
 look.register(app)
 agent.register(app)
 

@@ -30,6 +30,10 @@ class Progress(Protocol):
         """A line of the result."""
         ...
 
+    def result(self, fields: Event) -> None:
+        """What came of it, for machines."""
+        ...
+
     def close(self) -> None:
         """Nothing more comes."""
         ...
@@ -66,6 +70,10 @@ class JsonLines:
     def say(self, text: str) -> None:
         """Machines need no prose."""
 
+    def result(self, fields: Event) -> None:
+        """What came of it."""
+        self.event({"kind": "result", **fields})
+
     def close(self) -> None:
         """Nothing to put away."""
 
@@ -88,8 +96,30 @@ class PlainLines:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
+    def result(self, fields: Event) -> None:
+        """People are told in prose."""
+
     def close(self) -> None:
         """Nothing to put away."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, float]] = []
+
+    def event(self, event: Event) -> None:
+        """Nothing."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def result(self, fields: Event) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 class Live:
@@ -122,6 +152,9 @@ class Live:
         """A line of the result."""
         self.close()
         self._console.print(text, soft_wrap=True)
+
+    def result(self, fields: Event) -> None:
+        """People are told in prose."""
 
     def close(self) -> None:
         """Take the live line away."""

@@ -15,6 +15,7 @@ from tidegate.errors import DirtyWorkTree, FileMissing
 
 if TYPE_CHECKING:
     from tidegate.config.compose import Definition
+    from tidegate.config.recipe import Recipe
     from tidegate.config.settings import EnvironmentSettings, Settings
     from tidegate.domain.build import BuildReport
     from tidegate.ports.source import Commit, Source
@@ -43,24 +44,42 @@ class Workspace:
         return self._open.enter_context(self.source.checkout(self.commit))
 
     @cached_property
-    def settings(self) -> Settings:
-        """The commit's tidegate.yaml. Raises `FileMissing`, `InvalidConfiguration`."""
-        from tidegate.config.settings import load
-
-        if self.commit.dirty:
-            file = self.tree / CONFIGURATION
-            content = file.read_bytes() if file.is_file() else None
-        else:
-            content = self.source.read(self.commit.id, CONFIGURATION)
+    def content(self) -> bytes:
+        """The commit's tidegate.yaml. Raises `FileMissing`."""
+        content = self._read(CONFIGURATION)
         if content is None:
             raise FileMissing(
                 f"commit {self.commit.id[:12]} has no {CONFIGURATION}",
                 hint="tidegate init writes one that fits this repository; commit it.",
             )
-        return load(content, CONFIGURATION)
+        return content
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What tidegate.yaml says. Raises `FileMissing`, `InvalidConfiguration`."""
+        from tidegate.config.settings import load
+
+        return load(self.content, CONFIGURATION)
+
+    def recipe(self, environment: str) -> Recipe:
+        """What an environment makes of the commit's files; "" for the default one.
+
+        Raises `FileMissing`, `InvalidConfiguration`, `UnknownEnvironment`.
+        """
+        from tidegate.cli.recall import recall, remember
+        from tidegate.config.recipe import is_self_contained, recipe_of
+
+        if (known := recall(self.content, environment, self._read)) is not None:
+            return known
+        found = self.settings.environment(environment) if environment else self.settings.default_environment()
+        recipe = recipe_of(self.define(found), self.settings.registry)
+        files = {name: self._read(name) for name in (found.compose or COMPOSE_FILES)}
+        if all(is_self_contained(content) for content in files.values() if content is not None):
+            remember(self.content, environment, files, recipe)
+        return recipe
 
     def define(self, environment: EnvironmentSettings) -> Definition:
-        """What the environment makes of the commit's Compose files. Raises `InvalidConfiguration`."""
+        """What the environment makes of the commit's Compose files, with reasons. Raises `InvalidConfiguration`."""
         from tidegate.bootstrap.repository import make_normalizer
         from tidegate.config.compose import define
 
@@ -68,20 +87,26 @@ class Workspace:
         normal = make_normalizer().normalize(self.tree, files, dict(environment.env))
         return define(self.settings, environment, normal)
 
-    def build(self, definition: Definition, progress: Callable[[str], None]) -> BuildReport:
+    def build(self, recipe: Recipe, progress: Callable[[str], None]) -> BuildReport:
         """The commit's artifact, found or built."""
         from tidegate.bootstrap.repository import make_builder
         from tidegate.engine.build import build
 
         return build(
-            make_builder(self.settings.registry),
-            definition.builds,
-            app=self.settings.app,
-            registry=self.settings.registry,
+            make_builder(recipe.registry),
+            recipe.builds,
+            app=recipe.app,
+            registry=recipe.registry,
             commit=self.commit,
             tree=lambda: nullcontext(self.tree),
             progress=progress,
         )
+
+    def _read(self, name: str) -> bytes | None:
+        if not self.commit.dirty:
+            return self.source.read(self.commit.id, name)
+        file = self.tree / name
+        return file.read_bytes() if file.is_file() else None
 
 
 def open_workspace(repo: Path, revision: str = "HEAD", *, allow_dirty: bool) -> Workspace:
@@ -117,13 +142,19 @@ def who() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def registry_credentials(settings: Settings) -> dict[str, Any] | None:
-    """Credentials from the environment variables, for the agent to pull with."""
-    username = os.environ.get("TIDEGATE_REGISTRY_USERNAME")
-    password = os.environ.get("TIDEGATE_REGISTRY_PASSWORD")
-    if not (settings.registry and username and password):
+def registry_credentials(registry: str | None) -> dict[str, Any] | None:
+    """Credentials that the environment variables give, for the agent to pull with.
+
+    Those in Docker's own store are not sent: the agent reads that itself.
+    """
+    if registry is None or not any(name.startswith("TIDEGATE_REGISTRY_") for name in os.environ):
         return None
-    return {"registry": settings.registry.split("/")[0], "username": username, "password": password}
+    from dataclasses import asdict
+
+    from tidegate.bootstrap.repository import find_credentials
+
+    found = find_credentials(registry)
+    return None if found is None else asdict(found)
 
 
 def app_name(repo: Path) -> str:

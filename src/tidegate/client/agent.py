@@ -41,6 +41,17 @@ class Agent:
     def __init__(self, home: Home) -> None:
         self._home = home
 
+    def answers(self) -> bool:
+        """Whether somebody listens; a socket of another user counts, so that its refusal is told."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(str(self._home.socket))
+            except PermissionError:
+                return True
+            except OSError:
+                return False
+        return True
+
     def get(self, path: str) -> Any:
         """The answer's JSON."""
         return self._call("GET", path, None)

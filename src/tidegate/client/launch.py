@@ -24,13 +24,9 @@ SYSTEMD = Path("/run/systemd/system")  # there when systemd is process 1
 
 
 def running_agent(home: Home) -> Agent:
-    """The agent, started if need be. Raises `AgentUnavailable`, `AgentElsewhere`."""
+    """The agent, started if need be. Raises `AgentUnavailable`, and what an agent cannot start for."""
     agent = Agent(home)
-    try:
-        agent.get("/v1/agent")
-    except AgentUnavailable:
-        if home.socket.exists() and not os.access(home.socket, os.W_OK):
-            raise
+    if not agent.answers():
         start_detached(home)
     return agent
 
