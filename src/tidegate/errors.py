@@ -253,7 +253,7 @@ class ReplicaExited(PermanentError):
     """A container ended before it was ready."""
 
     code = "replica-exited"
-    default_hint = "Read the log lines below, mend the application and deploy again; the old release still serves."
+    default_hint = "Read its last log lines, mend the application and deploy again; the old release still serves."
 
 
 class NotReady(PermanentError):
@@ -309,7 +309,7 @@ class AccessoryFailed(PermanentError):
     """An accessory ended, or was not healthy in time."""
 
     code = "accessory-failed"
-    default_hint = "Read its log lines below; the application is not started before its accessories are healthy."
+    default_hint = "Read its last log lines; the application is not started before its accessories are healthy."
 
 
 class NoEffect(RetryableError):

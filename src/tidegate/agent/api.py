@@ -29,7 +29,7 @@ from tidegate.errors import InvalidRequest, TidegateError, UnknownEnvironment
 from tidegate.ports.target import RegistryAuth
 
 Name = Annotated[str, Path(pattern=rf"^{NAME.pattern}$", max_length=MAX_LENGTH)]
-STATUS = {"unknown-environment": 404, "invalid-request": 422, "environment-busy": 409, "agent-version-mismatch": 426}
+STATUS = {"unknown-environment": 404, "invalid-request": 422, "agent-version-mismatch": 426}
 
 
 class Body(BaseModel):

@@ -141,7 +141,7 @@ def _advice(answer: str, routes: Iterable[Route]) -> str:
     if answer.startswith(("3", "4")):
         return "The health path must answer 200 itself, without login or redirect: see health in tidegate.yaml."
     if answer.startswith("5"):
-        return "It answers, but with an error of its own: its log lines below may tell why."
+        return "It answers, but with an error of its own: its last log lines may tell why."
     return "If it needs longer to start, raise start-within in tidegate.yaml."
 
 

@@ -25,8 +25,8 @@ class Intent:
     rollout: int | None = None
     destroy: bool = False
     volumes: bool = False
-    commit: str | None = None
     retired: Mapping[int, datetime] = field(default_factory=dict)
+    commit: str | None = None
 
 
 @dataclass(frozen=True)

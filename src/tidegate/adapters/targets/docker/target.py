@@ -160,7 +160,12 @@ class DockerTarget:
         found = self._containers.run(
             replica_name(environment, release.number, service.name, place.index),
             labels.of_replica(release, place),
-            _joined(plan, environment, {"IPAMConfig": {"IPv4Address": place.address}}, STAYING_DOWN),
+            _told(
+                _joined(plan, environment, {"IPAMConfig": {"IPv4Address": place.address}}, STAYING_DOWN),
+                TIDEGATE_APP=environment.app,
+                TIDEGATE_ENVIRONMENT=environment.environment,
+                TIDEGATE_RELEASE=str(release),
+            ),
             joins,
         )
         return views.replica(environment, found)
@@ -206,6 +211,11 @@ class DockerTarget:
             for name in self.volumes(environment):
                 with mapped(f"remove the volume {name}"):
                     self._connection().remove_volume(name)
+
+
+def _told(body: dict[str, Any], **variables: str) -> dict[str, Any]:
+    """A container's body with variables that say where it runs; the service's own come after and win."""
+    return {**body, "Env": [*(f"{name}={value}" for name, value in variables.items()), *body.get("Env", ())]}
 
 
 def _joined(
