@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -103,10 +103,17 @@ class Workspace:
         )
 
     def _read(self, name: str) -> bytes | None:
-        if not self.commit.dirty:
-            return self.source.read(self.commit.id, name)
-        file = self.tree / name
-        return file.read_bytes() if file.is_file() else None
+        if self.commit.dirty:
+            file = self.tree / name
+            return file.read_bytes() if file.is_file() else None
+        if name in self._usual:
+            return self._usual[name]
+        return self.source.read(self.commit.id, name)
+
+    @cached_property
+    def _usual(self) -> Mapping[str, bytes | None]:
+        """The files that nearly every command looks for, read at once."""
+        return self.source.read_all(self.commit.id, (CONFIGURATION, *COMPOSE_FILES))
 
 
 def open_workspace(repo: Path, revision: str = "HEAD", *, allow_dirty: bool) -> Workspace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,10 @@ class Source(Protocol):
 
     def read(self, commit: str, path: str) -> bytes | None:
         """One file's content at a commit; None when it has none. `path` is relative to the root."""
+        ...
+
+    def read_all(self, commit: str, paths: Sequence[str]) -> Mapping[str, bytes | None]:
+        """Several files' contents at a commit, for the price of one."""
         ...
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:

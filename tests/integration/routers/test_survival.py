@@ -200,6 +200,24 @@ def test_a_port_that_is_used_is_told_with_who_uses_it(tmp_path: Path) -> None:
             HAProxyRouter(tmp_path, port).start()
 
 
+def test_an_adopted_router_moves_to_another_port_unless_that_is_taken(
+    router: HAProxyRouter, apps: Apps, port: int, tmp_path: Path
+) -> None:
+    one, elsewhere = apps.start(1), free_port()
+    router.apply(SHOP, table(one.server()))
+    router.release_control()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(PortTaken):
+            HAProxyRouter(tmp_path, other.getsockname()[1]).start()
+    assert ask(port) == "r1"
+    moved = HAProxyRouter(tmp_path, elsewhere)
+    moved.start()
+    assert ask(elsewhere) == "r1"
+    moved.stop()
+
+
 def test_a_missing_program_is_told(tmp_path: Path) -> None:
     with pytest.raises(ToolMissing, match="no-such-haproxy"):
         HAProxyRouter(tmp_path, free_port(), "no-such-haproxy").start()

@@ -60,6 +60,7 @@ defaults tidegate
   timeout server-fin 30s
   timeout tunnel 12h
   timeout check 3s
+  option forwardfor
   option clitcpka
   option srvtcpka
   option idle-close-on-response
@@ -87,12 +88,11 @@ backend {NO_ROUTE} from tidegate
 
 # Every line costs each request one or two microseconds.
 _ROUTING = f"""  log ring@{RING} format raw local0
-  log-format "%Ts %b %s %ST %TR/%Tw/%Tc/%Tr/%Ta %tsc %rc %HM %B"
+  log-format "%Ts %ft %b %s %ST %TR/%Tw/%Tc/%Tr/%Ta %tsc %rc %HM %B"
   http-request del-header x-forwarded- -m beg
   http-request del-header x-real-ip
   http-request del-header forwarded
   http-request del-header proxy
-  http-request add-header X-Forwarded-For %[src]
   http-request add-header X-Forwarded-Proto http
   http-request add-header X-Forwarded-Host %[req.hdr(host)] if {{ req.hdr(host) -m found }}
   http-request set-var(txn.path) path

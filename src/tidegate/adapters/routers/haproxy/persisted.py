@@ -65,6 +65,11 @@ class PersistedRoutes:
         """Write the base configuration; whether it was another one before."""
         return _write_changed(self.directory / BASE, text)
 
+    def base(self) -> str:
+        """The base configuration as it is; empty where there is none."""
+        path = self.directory / BASE
+        return path.read_text() if path.exists() else ""
+
     def secret(self) -> str:
         """How workers of this directory know each other; made once."""
         path = self.directory / SECRET

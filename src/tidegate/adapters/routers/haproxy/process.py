@@ -34,6 +34,16 @@ def find_program(name: str) -> str:
     raise ToolMissing(f"{name} is not installed", hint="Install HAProxy 3.0 or newer (apt-get install haproxy).")
 
 
+def refuse_taken(port: int) -> None:
+    """Raise `PortTaken`, naming who it is where that can be seen, when anybody listens on the port."""
+    taken = listeners(port)
+    if taken:
+        raise PortTaken(
+            f"port {port} is used by {holder(taken) or 'another program'}",
+            hint="Stop it, or give the router another port.",
+        )
+
+
 class HAProxyProcess:
     """One master with its workers. Paths are the directory's, `program` is absolute."""
 
@@ -60,13 +70,7 @@ class HAProxyProcess:
         Raises `PortTaken`; `RouterFailed` with HAProxy's messages when it refuses its files.
         """
         self.end(grace=0)
-        taken = listeners(port)
-        if taken:
-            who = holder(taken)
-            raise PortTaken(
-                f"port {port} is used by {who or 'another program'}",
-                hint="Stop it, or give the router another port.",
-            )
+        refuse_taken(port)
         for name in (MASTER_SOCKET, PID_FILE):
             (self._directory / name).unlink(missing_ok=True)
         done = self._run("-W", "-D", "-S", _MASTER, "-p", PID_FILE, "-f", BASE, "-f", ROUTES)

@@ -19,7 +19,7 @@ from typing import TypeVar
 from tidegate.adapters.routers.haproxy.configuration import base
 from tidegate.adapters.routers.haproxy.entry import UPGRADED, RouteEntry, entries_of, prefix
 from tidegate.adapters.routers.haproxy.persisted import BASE, PersistedRoutes
-from tidegate.adapters.routers.haproxy.process import HAProxyProcess, find_program
+from tidegate.adapters.routers.haproxy.process import HAProxyProcess, find_program, refuse_taken
 from tidegate.adapters.routers.haproxy.runtime import Runtime, RuntimeGone
 from tidegate.adapters.routers.haproxy.supervision import Supervision
 from tidegate.adapters.routers.haproxy.switching import (
@@ -64,6 +64,8 @@ class HAProxyRouter:
             if self._supervision is not None:
                 return
             process = HAProxyProcess(self._directory, find_program(self._binary))
+            if process.running() is not None and f"  bind :{self._port}\n" not in self._persisted.base():
+                refuse_taken(self._port)
             try:
                 changed = self._persisted.load()
                 changed = self._persisted.write_base(self._base()) or changed

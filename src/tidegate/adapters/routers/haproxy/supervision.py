@@ -13,6 +13,7 @@ from collections.abc import Callable
 from tidegate.adapters.routers.haproxy.process import wait_for_end
 from tidegate.errors import TidegateError
 
+AT_ONCE = 5  # failures in a row that are answered without a pause
 LONGEST_PAUSE = 5.0  # seconds between two attempts
 HEALTHY_AFTER = 1.0  # seconds; one that ends sooner after its start counts as a start that failed
 _log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Supervision:
 
     def _again(self, failures: int) -> int | None:
         while True:
-            pause = min(0.05 * 2 ** (failures - 2), LONGEST_PAUSE) if failures > 1 else 0.0
+            pause = min(0.05 * 2 ** (failures - AT_ONCE), LONGEST_PAUSE) if failures > AT_ONCE else 0.0
             if self._ending.wait(pause):
                 return None
             try:

@@ -12,7 +12,7 @@ import os
 import posixpath
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -70,15 +70,18 @@ class GitSource:
 
         Raises `NotARepository`, and `UnknownCommit` when `commit` is not the full id of one.
         """
+        return self.read_all(commit, [path])[path]
+
+    def read_all(self, commit: str, paths: Sequence[str]) -> Mapping[str, bytes | None]:
+        """Several files' contents at a commit, as `read` gives them, by one call of git."""
         if not _FULL_ID.fullmatch(commit):
             raise UnknownCommit(f"{commit!r} is not the full id of a commit.")
-        inside = posixpath.normpath(path)
-        if inside.startswith(("/", "../")) or inside in (".", "..") or "\n" in inside or "\0" in inside:
-            return None
-        tree, file = self._objects(f"{commit}^{{tree}}", f"{commit}:{inside}")
+        inside = {path: normal for path in paths if (normal := _inside(path)) is not None}
+        tree, *files = self._objects(f"{commit}^{{tree}}", *(f"{commit}:{normal}" for normal in inside.values()))
         if tree.kind != "tree":
             raise UnknownCommit(f"The commit {commit} is not in the repository at {self._repo}.")
-        return file.content if file.kind == "blob" else None
+        found = {path: file.content for path, file in zip(inside, files, strict=True) if file.kind == "blob"}
+        return {path: found.get(path) for path in paths}
 
     def checkout(self, commit: Commit) -> AbstractContextManager[Path]:
         """A folder with exactly the commit's files, the caller's alone while the context lasts.
@@ -139,6 +142,13 @@ class GitSource:
         if "not a git repository" in text or "cannot change to" in text:
             return NotARepository(f"{self._repo} is not in a git repository.")
         return NotARepository(f"git cannot read the repository at {self._repo}.", details=text.splitlines())
+
+
+def _inside(path: str) -> str | None:
+    """The path in its shortest form; None when it does not stay inside the commit."""
+    normal = posixpath.normpath(path)
+    outside = normal.startswith(("/", "../")) or normal in (".", "..") or "\n" in normal or "\0" in normal
+    return None if outside else normal
 
 
 class _Object(NamedTuple):
