@@ -193,3 +193,25 @@ def test_abort_leaves_the_old_release_serving(repository: Make) -> None:
     assert '"aborted"' in out
     assert shop.get() == (200, "v1")
     assert json.loads(shop.run("history", "staging", "--json").out)[0]["outcome"] == "aborted"
+
+
+def test_logs_go_on_with_the_next_release(repository: Make) -> None:
+    shop = repository()
+    shop.run("deploy", "staging")
+    following = shop.start("logs", "staging", "-f", "--tail", "0")
+    try:
+        shop.version("v2")
+        shop.run("deploy", "staging")
+        deadline = threading.Timer(30, following.kill)
+        deadline.start()
+        assert following.stdout is not None
+        for line in following.stdout:
+            if "r2-web-1 | " in line:
+                break
+            shop.get("/somewhere")
+        else:
+            raise AssertionError("the next release was not followed")
+        deadline.cancel()
+    finally:
+        following.kill()
+        following.communicate()

@@ -22,6 +22,7 @@ from tidegate.domain.names import MAX_LENGTH, NAME, EnvironmentName
 from tidegate.domain.release import Artifact, Configuration
 from tidegate.engine import describe
 from tidegate.engine import requests as asked
+from tidegate.engine.logs import log_lines
 from tidegate.engine.outside import Outside
 from tidegate.engine.owners import Owners
 from tidegate.engine.story import Event
@@ -198,7 +199,7 @@ class Api:
     ) -> StreamingResponse:
         """Log lines of what serves: JSON lines."""
         name = self._must_know(app, environment)
-        found = describe.log_lines(self._outside, name, service=service, tail=tail, follow=follow)
+        found = log_lines(self._outside, name, service=service, tail=tail, follow=follow)
         first = next(found, None)  # so that an error is an answer and not a broken stream
         return lines(_with_first(first, found))
 

@@ -28,9 +28,9 @@ def ask(agent: Agent, path: str, body: dict[str, Any], progress: Progress, *, wa
         progress.result(result)
         progress.say(f"{environment} is gone.")
         return
-    status = agent.get(path)
-    progress.result({**result, "routes": status["routes"]})
+    routes = last.get("routes") or agent.get(path)["routes"]
+    progress.result({**result, "routes": routes})
     progress.say("\n".join(summary(progress.steps, total)))
     progress.say(f"r{last['release']} serves {environment}.")
-    for route in status["routes"]:
+    for route in routes:
         progress.say(f"  {route['url']}")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from functools import cached_property
@@ -142,6 +140,9 @@ def compose_files(tree: Path, environment: EnvironmentSettings) -> list[str]:
 
 def who() -> str:
     """Who asks, for the audit log: `user@host`."""
+    import getpass
+    import socket
+
     try:
         user = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):

@@ -69,6 +69,8 @@ class Change:
             check=self._check,
             preempted=(lambda: False) if destroy else self._preempted,
         )
+        if work.request is not None and intent is not None and intent.wanted is not None:
+            self._remember(work.request, intent.wanted)
         if intent is not None and destroy:
             self._outside.target.remove_environment(self._environment, volumes=intent.volumes)
             self._outside.store.forget(self._environment)
@@ -98,7 +100,7 @@ class Change:
         if look(self._outside, self._environment, self._memory).plan:
             return False
         work.release = release.number
-        self._remember(request, release)
+        self._remember(request, release.number)
         if request.artifact is not None and intent.commit != request.artifact.commit:
             self._outside.store.set_intent(self._environment, replace(intent, commit=request.artifact.commit))
         return True
@@ -123,7 +125,6 @@ class Change:
             tell("done", what="preflight", seconds=round(outside.clock.monotonic() - began, 3))
             if new:
                 outside.store.add_release(release)
-            self._remember(request, release)
         outside.store.set_intent(self._environment, wanting(intent, request, release, work.story.rollout))
 
     def _refuse_unknown(self, known: bool) -> None:
@@ -141,10 +142,10 @@ class Change:
             raise InvalidRequest(f"a {request.what} needs an artifact and a configuration")
         return release_for(store, self._environment, request.artifact, request.configuration, by=request.by, now=now)
 
-    def _remember(self, request: Request, release: Release) -> None:
+    def _remember(self, request: Request, number: int) -> None:
         artifact = request.artifact
         if artifact is not None and not artifact.dirty:
-            self._outside.store.record_delivery(self._environment, artifact.commit, release.number)
+            self._outside.store.record_delivery(self._environment, artifact.commit, number)
 
 
 def commit_of(request: Request, release: Release) -> str:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from queue import Empty, Queue
-from threading import Event, Thread
 from typing import Any
 
 from tidegate.domain.action import Plan
-from tidegate.domain.names import EnvironmentName, accessory_name, replica_name
+from tidegate.domain.names import EnvironmentName, replica_name
 from tidegate.domain.release import Artifact, Configuration, Release
-from tidegate.domain.route import Route
 from tidegate.engine.observe import observe
 from tidegate.engine.outside import Memory, Outside
 from tidegate.engine.owner import Owner
 from tidegate.engine.requests import release_for
 from tidegate.engine.rollout import View, look
+from tidegate.engine.urls import route_summary
 from tidegate.errors import UnknownEnvironment
 from tidegate.planning.desired import Desired
 from tidegate.planning.plan import make_plan
@@ -46,7 +43,7 @@ def status(outside: Outside, environment: EnvironmentName, owner: Owner | None) 
         "accessories": [
             {"service": a.service, "phase": a.phase, "healthy": a.healthy} for a in view.observed.accessories
         ],
-        "routes": [route_summary(e.route, outside) for e in view.observed.traffic.routes],
+        "routes": [route_summary(e.route, outside.router) for e in view.observed.traffic.routes],
     }
 
 
@@ -78,20 +75,6 @@ def release_summary(release: Release) -> dict[str, Any]:
         "images": dict(release.artifact.images),
         "created_at": release.created_at.isoformat(timespec="seconds"),
         "created_by": release.created_by,
-    }
-
-
-def route_summary(route: Route, outside: Outside) -> dict[str, Any]:
-    """A route with the URL that reaches it on this host."""
-    port = outside.router.describe().get("http_port")
-    host = "localhost" if route.host == "*" else route.host
-    return {
-        "host": route.host,
-        "path": route.path,
-        "service": route.service,
-        "port": route.port,
-        "health": route.health,
-        "url": f"http://{host}{'' if port == 80 else f':{port}'}{route.path}",
     }
 
 
@@ -131,7 +114,7 @@ def delivered(outside: Outside, environment: EnvironmentName, commit: str, owner
     if number is None or intent is None or owner is None or not (intent.wanted == intent.serving == number):
         return {"release": number, "satisfied": False}
     view = look(outside, environment, owner.memory)
-    routes = [route_summary(e.route, outside) for e in view.observed.traffic.routes]
+    routes = [route_summary(e.route, outside.router) for e in view.observed.traffic.routes]
     return {"release": number, "satisfied": not view.plan, "routes": routes}
 
 
@@ -160,55 +143,3 @@ def plan_summary(made: Plan) -> dict[str, Any]:
         "fingerprint": made.observed,
         "actions": [{"action": type(a).__name__, "what": a.what, "why": a.why} for a in made.actions],
     }
-
-
-def log_lines(
-    outside: Outside, environment: EnvironmentName, *, service: str | None, tail: int, follow: bool
-) -> Iterator[dict[str, str] | None]:
-    """Log lines of the serving release's containers and the accessories, as they come; None when idle.
-
-    Raises `UnknownEnvironment` when there is no container to read.
-    """
-    intent = outside.store.intent(environment) or Intent()
-    there = outside.target.observe(environment)
-    number = intent.serving if intent.serving is not None else intent.wanted
-    names = {
-        r.id: replica_name(environment, *r.key)
-        for r in there.replicas
-        if r.release == number and service in (None, r.service)
-    }
-    names |= {a.id: accessory_name(environment, a.service) for a in there.accessories if service == a.service}
-    if not names:
-        raise UnknownEnvironment(
-            f"{environment} has no container{f' of service {service}' if service else ''} to read from",
-            hint=f"tidegate status {environment.environment}",
-        )
-    queue: Queue[dict[str, str] | None] = Queue(maxsize=1000)
-    stop = Event()
-
-    def read(container: str, name: str) -> None:
-        try:
-            for line in outside.target.logs(container, tail=tail, follow=follow):
-                if stop.is_set():
-                    return
-                queue.put({"replica": name, "line": line})
-        finally:
-            queue.put(None)
-
-    readers = [Thread(target=read, args=item, daemon=True) for item in names.items()]
-    for reader in readers:
-        reader.start()
-    try:
-        reading = len(readers)
-        while reading:
-            try:
-                entry = queue.get(timeout=5.0)
-            except Empty:
-                yield None
-                continue
-            if entry is None:
-                reading -= 1
-            else:
-                yield entry
-    finally:
-        stop.set()

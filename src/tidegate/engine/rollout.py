@@ -17,6 +17,7 @@ from tidegate.engine.apply import Hands, failed_start
 from tidegate.engine.observe import brought_up_to_date, observe
 from tidegate.engine.outside import Memory, Outside, Tell
 from tidegate.engine.probe import refuse_if_ended
+from tidegate.engine.urls import route_summary
 from tidegate.errors import NoEffect, RouteTaken, TidegateError
 from tidegate.planning.desired import Desired
 from tidegate.planning.plan import make_plan
@@ -98,7 +99,7 @@ def bring(
     while True:
         view = look(outside, environment, memory)
         if keep(outside, environment, view.intent):
-            tell("shifted", release=view.intent.serving)
+            tell("shifted", release=view.intent.serving, routes=[])
         if view.release is not None and (dead := failed_start(view.observed, memory, view.release)) is not None:
             refuse_if_ended(outside, view.release, dead)
         if not view.plan:
@@ -115,7 +116,8 @@ def bring(
             memory.started = frozenset()
             after = replace(view.observed, traffic=action.table)
             if keep(outside, environment, brought_up_to_date(view.intent, after, outside.clock.now())):
-                tell("shifted", release=action.release)
+                routes = [route_summary(route, outside.router) for route in action.table.claims]
+                tell("shifted", release=action.release, routes=routes)
         if isinstance(action, RemoveEnvironment):
             return
         if preempted() and has_shifted(outside, environment):

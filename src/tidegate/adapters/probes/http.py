@@ -7,20 +7,26 @@ import http.client
 
 from tidegate.ports.prober import Answer, ProbeResult
 
+# The address of a container that has ended answers nothing at all for seconds; one that lives, at once.
+CONNECT_WITHIN = 0.25  # seconds
+
 
 class HttpProber:
     """Implements `tidegate.ports.prober.Prober`. Redirects are not followed: the router would not either."""
 
     def probe(self, address: str, port: int, path: str, host: str, timeout: float) -> ProbeResult:
         """GET `path` once."""
-        connection = http.client.HTTPConnection(address, port, timeout=timeout)
+        connection = http.client.HTTPConnection(address, port, timeout=min(timeout, CONNECT_WITHIN))
         headers = {"Host": host, "User-Agent": "tidegate-probe", "Connection": "close"}
         try:
+            connection.connect()
+            connection.sock.settimeout(timeout)
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             return ProbeResult(_kind(response.status), f"{response.status} {response.reason}"[:80].strip())
         except TimeoutError:
-            return ProbeResult(Answer.TIMED_OUT, f"no answer within {timeout:g} s")
+            waited = CONNECT_WITHIN if connection.sock is None else timeout
+            return ProbeResult(Answer.TIMED_OUT, f"no answer within {waited:g} s")
         except ConnectionRefusedError:
             return ProbeResult(Answer.REFUSED, "connection refused")
         except OSError as error:
