@@ -1,4 +1,4 @@
-"""What the containers of an environment say, merged as it comes; when another release begins to serve, its words too."""
+"""What an environment's containers say, merged as it comes; when another release begins to serve, its words too."""
 
 from __future__ import annotations
 
