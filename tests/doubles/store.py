@@ -87,9 +87,10 @@ class MemoryStore:
         with self._lock:
             return [entry for owner, entry in reversed(self._history.values()) if owner == environment][:limit]
 
-    def add_event(self, rollout: int, event: Mapping[str, Any]) -> None:
+    def add_events(self, events: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
         with self._lock:
-            self._events.setdefault(rollout, []).append(json.dumps(event))
+            for rollout, event in events:
+                self._events.setdefault(rollout, []).append(json.dumps(event))
 
     def events(self, rollout: int) -> Sequence[Mapping[str, Any]]:
         with self._lock:

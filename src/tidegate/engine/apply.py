@@ -91,7 +91,7 @@ class Hands:
                 raise InternalError(f"nobody knows how to {action.what}")
 
     def _start(self, action: StartReplicas, release: Release) -> None:
-        for image in sorted({place.service.image for place in action.places}):
+        for image in sorted({place.service.image for place in action.places} - self._memory.images):
             self._outside.target.ensure_image(image)
         self._check()
         begun = frozenset((action.release, p.service.name, p.index) for p in action.places)

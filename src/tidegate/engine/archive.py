@@ -14,6 +14,8 @@ from typing import Any
 from tidegate.errors import TidegateError
 from tidegate.ports.store import Store
 
+PAUSE = 0.5  # seconds that an event waits for others
+
 
 class Archive:
     """Writes events from a thread of its own; `close` waits until all are written."""
@@ -21,6 +23,7 @@ class Archive:
     def __init__(self, store: Store, report: Callable[[BaseException], None]) -> None:
         self._store = store
         self._report = report
+        self._closing = threading.Event()
         self._events: SimpleQueue[tuple[int, Mapping[str, Any]] | None] = SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="archive", daemon=True)
         self._writer.start()
@@ -31,12 +34,22 @@ class Archive:
 
     def close(self) -> None:
         """Write what is left, and end."""
+        self._closing.set()
         self._events.put(None)
         self._writer.join(5.0)
 
     def _write(self) -> None:
-        while (item := self._events.get()) is not None:
+        more = True
+        while more:
+            batch = [self._events.get()]
+            if batch[0] is not None:
+                self._closing.wait(PAUSE)  # what is about to be told comes along
+            while not self._events.empty():
+                batch.append(self._events.get())
+            events = [item for item in batch if item is not None]
+            more = len(events) == len(batch)
             try:
-                self._store.add_event(*item)
+                if events:
+                    self._store.add_events(events)
             except TidegateError as error:
                 self._report(error)

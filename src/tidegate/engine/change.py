@@ -121,7 +121,7 @@ class Change:
             work.release = release.number
             tell("release", release=release.number, commit=commit_of(request, release), new=new)
             began = outside.clock.monotonic()
-            preflight(outside, self._environment, release, request.auth, tell)
+            preflight(outside, self._environment, self._memory, release, request.auth, tell)
             tell("done", what="preflight", seconds=round(outside.clock.monotonic() - began, 3))
             if new:
                 outside.store.add_release(release)

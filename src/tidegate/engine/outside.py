@@ -30,18 +30,20 @@ class Memory:
 
     `verified` holds the lives (see `Replica.life`) that answered their health path; `started` those that
     the present rollout began, so that one which ends is a failure and not merely missing, and `accessories`
-    those that it found or made healthy. All are replaced,
+    those that it found or made healthy; `images` are at hand. All are replaced,
     never changed, so that any thread may read them.
     """
 
     verified: frozenset[str] = frozenset()
     started: frozenset[tuple[int, str, int]] = frozenset()
     accessories: frozenset[str] = frozenset()
+    images: frozenset[str] = frozenset()
 
     def forget_attempts(self) -> None:
         """A new rollout, or a new attempt to mend, begins."""
         self.started = frozenset()
         self.accessories = frozenset()
+        self.images = frozenset()
 
 
 Tell = Callable[..., None]

@@ -47,15 +47,22 @@ def look(outside: Outside, environment: EnvironmentName, memory: Memory) -> View
 
 
 def preflight(
-    outside: Outside, environment: EnvironmentName, release: Release, auth: RegistryAuth | None, tell: Tell
+    outside: Outside,
+    environment: EnvironmentName,
+    memory: Memory,
+    release: Release,
+    auth: RegistryAuth | None,
+    tell: Tell,
 ) -> None:
     """Have everything at hand before anything that runs is touched.
 
     Raises `ImageMissing` and the registry's errors for the new release, `RouteTaken` for its routes; that
     the serving release could not be started again is told as a warning.
     """
-    for image in sorted({service.image for service in release.app_services}):
+    images = frozenset(service.image for service in release.app_services)
+    for image in sorted(images):
         outside.target.ensure_image(image, auth)
+    memory.images = images
     _refuse_taken_routes(outside, environment, release)
     intent = outside.store.intent(environment) or Intent()
     if intent.serving is not None and intent.serving != release.number:

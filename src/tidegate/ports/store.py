@@ -113,8 +113,8 @@ class Store(Protocol):
         """Newest first."""
         ...
 
-    def add_event(self, rollout: int, event: Mapping[str, Any]) -> None:
-        """Append one event of a rollout."""
+    def add_events(self, events: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
+        """Append events, each to its rollout."""
         ...
 
     def events(self, rollout: int) -> Sequence[Mapping[str, Any]]:

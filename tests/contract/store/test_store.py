@@ -102,8 +102,8 @@ def test_history_is_newest_first(store: Store) -> None:
 
 def test_events_come_back_in_order(store: Store) -> None:
     for n in range(3):
-        store.add_event(1, {"n": n, "text": "ü\x1b[0m", "nested": {"list": [1, None]}})
-    store.add_event(2, {"n": 9})
+        store.add_events([(1, {"n": n, "text": "ü\x1b[0m", "nested": {"list": [1, None]}})])
+    store.add_events([(2, {"n": 9})])
     assert [event["n"] for event in store.events(1)] == [0, 1, 2]
     assert store.events(1)[0] == {"n": 0, "text": "ü\x1b[0m", "nested": {"list": [1, None]}}
     assert list(store.events(3)) == []
@@ -119,7 +119,7 @@ def test_threads_do_not_get_into_each_others_way(store: Store) -> None:
             store.add_release(release(n, env))
             store.set_intent(env, Intent(wanted=n))
             ids.append(store.begin(env, at=T0, by="me", what="deploy", why="", release=n))
-            store.add_event(ids[-1], {"n": n})
+            store.add_events([(ids[-1], {"n": n})])
             intent = store.intent(env)
             assert intent is not None and intent.wanted == n
         return ids

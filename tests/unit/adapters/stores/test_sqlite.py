@@ -164,7 +164,7 @@ def test_a_statement_that_fails_is_a_failed_store(filled: SqliteStore, db: Path)
     with sqlite3.connect(db) as connection:
         connection.execute("DROP TABLE events")
     with pytest.raises(StoreFailed, match="no such table"):
-        filled.add_event(1, {})
+        filled.add_events([(1, {})])
 
 
 def test_what_was_returned_survives_a_kill(db: Path, mirror: Path) -> None:

@@ -147,9 +147,9 @@ def begin_ids_after(connection: Connection, rollout: int) -> None:
         connection.exec_driver_sql("INSERT INTO sqlite_sequence (name, seq) VALUES ('history', ?)", (rollout,))
 
 
-def add_event(connection: Connection, rollout: int, document: str) -> None:
-    """Append an event to a rollout."""
-    connection.execute(_events.insert().values(rollout=rollout, document=document))
+def add_events(connection: Connection, events: Sequence[tuple[int, str]]) -> None:
+    """Append events, each to its rollout."""
+    connection.execute(_events.insert(), [{"rollout": rollout, "document": document} for rollout, document in events])
 
 
 def events(connection: Connection, rollout: int) -> Sequence[str]:

@@ -36,6 +36,7 @@ class SqliteStore:
         self._do = queries
         self._mirror = Mirror(mirror)
         self._database = Database(path)
+        self._intents: dict[EnvironmentName, Intent | None] = {}  # as in the database, which nobody else writes
         self._agree()
 
     def close(self) -> None:
@@ -51,9 +52,11 @@ class SqliteStore:
 
     def intent(self, environment: EnvironmentName) -> Intent | None:
         """What the environment is to run."""
-        with self._database.reading() as connection:
-            document = self._do.intent(connection, environment)
-        return None if document is None else documents.load_intent(document)
+        if environment not in self._intents:
+            with self._database.reading() as connection:
+                document = self._do.intent(connection, environment)
+            self._intents[environment] = None if document is None else documents.load_intent(document)
+        return self._intents[environment]
 
     def set_intent(self, environment: EnvironmentName, intent: Intent) -> None:
         """Record what the environment is to run."""
@@ -61,12 +64,14 @@ class SqliteStore:
         with self._database.writing() as connection:
             self._do.set_intent(connection, environment, document)
             self._mirror.keep_intent(environment, document)
+        self._intents[environment] = intent
 
     def forget(self, environment: EnvironmentName) -> None:
         """Drop intent, releases and deliveries. History stays, and no number is given again."""
         with self._database.writing() as connection:
             self._do.drop(connection, environment)
             self._mirror.forget(environment, self._do.highest(connection, environment))
+        self._intents.pop(environment, None)
 
     # --- releases ----------------------------------------------------------------------------------
 
@@ -143,11 +148,11 @@ class SqliteStore:
             for row in rows
         ]
 
-    def add_event(self, rollout: int, event: Mapping[str, Any]) -> None:
-        """Append one event, a JSON object, to a rollout."""
-        document = json.dumps(event, separators=(",", ":"))
+    def add_events(self, events: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
+        """Append events, JSON objects, each to its rollout."""
+        documents = [(rollout, json.dumps(event, separators=(",", ":"))) for rollout, event in events]
         with self._database.writing() as connection:
-            self._do.add_event(connection, rollout, document)
+            self._do.add_events(connection, documents)
 
     def events(self, rollout: int) -> Sequence[Mapping[str, Any]]:
         """A rollout's events in order."""

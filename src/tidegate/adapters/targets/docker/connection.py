@@ -52,6 +52,8 @@ def _connect() -> APIClient:
         )
     except (DockerException, OSError) as error:
         raise EngineUnavailable(f"Docker cannot be reached: {explanation(error)}") from error
+    if client.base_url.startswith("http+docker"):
+        client.trust_env = False  # a unix socket has no proxy, and looking for one takes a fifth of each call
     if _numbers(client.api_version) < OLDEST_API:
         wanted = ".".join(map(str, OLDEST_API))
         client.close()
