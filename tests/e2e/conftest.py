@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -27,6 +28,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+SOON = 20.0  # seconds; how soon it really is stands in the benchmarks
+
+
+def eventually(what: Callable[[], bool], within: float = SOON) -> None:
+    """Wait for something that comes by itself."""
+    until = time.monotonic() + within
+    while not what():
+        assert time.monotonic() < until, "it did not come to pass"
+        time.sleep(0.05)
 
 
 @dataclass

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from tests.e2e.conftest import BASE, Repository
+from tests.e2e.conftest import BASE, Repository, eventually
 from tests.e2e.load import Load
 
 Make = Callable[..., Repository]
@@ -215,3 +215,47 @@ def test_logs_go_on_with_the_next_release(repository: Make) -> None:
     finally:
         following.kill()
         following.communicate()
+
+
+def test_after_a_reboot_only_the_serving_release_comes_back(repository: Make) -> None:
+    shop = repository()
+    shop.run("deploy", "staging")
+    shop.version("v2")
+    shop.run("deploy", "staging")
+
+    def policies() -> dict[str, str]:
+        asked = ["docker", "inspect", "--format", "{{.Name}} {{.HostConfig.RestartPolicy.Name}}", *shop.containers()]
+        listed = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+        return dict(line.removeprefix("/").split() for line in listed.splitlines())
+
+    wanted = {f"{shop.app}-staging-r1-web-1": "no", f"{shop.app}-staging-r2-web-1": "unless-stopped"}
+    eventually(lambda: policies() == wanted)
+    shop.run("rollback", "staging")
+    eventually(
+        lambda: policies() == {name: wanted[other] for name, other in zip(wanted, reversed(wanted), strict=True)}
+    )
+
+
+def test_what_changes_nothing_in_an_image_changes_nothing_in_production(repository: Make) -> None:
+    shop = repository()
+    shop.run("deploy", "staging")
+    shop.run("promote", "production")
+    shop.commit("words only", **{"README.md": "hello"})
+    assert "Nothing to do" in shop.run("deploy", "staging").out
+    settings = (
+        (shop.path / "tidegate.yaml").read_text().replace("  production:\n", "  production:\n    replicas: {web: 2}\n")
+    )
+    newest = shop.commit("two replicas in production", **{"tidegate.yaml": settings})
+    shop.run("deploy", "staging")
+    assert shop.status()["commit"] == newest
+    shop.run("promote", "production")
+    replicas = [r for r in shop.status("production")["replicas"] if r["serving"]]
+    assert len(replicas) == 2
+
+
+def test_wait_returns_after_the_warm_period(repository: Make) -> None:
+    shop = repository(keep_warm="1s")
+    shop.run("deploy", "staging")
+    shop.version("v2")
+    shop.run("deploy", "staging", "--wait")
+    assert shop.containers() == [f"{shop.app}-staging-r2-web-1"]

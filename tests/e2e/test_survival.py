@@ -6,22 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.e2e.conftest import Repository
+from tests.e2e.conftest import Repository, eventually
 
 Make = Callable[..., Repository]
-SOON = 15.0  # seconds; how soon it really is stands in the benchmarks
-
-
-def eventually(what: Callable[[], bool], within: float = SOON) -> None:
-    until = time.monotonic() + within
-    while not what():
-        assert time.monotonic() < until, "it did not come to pass"
-        time.sleep(0.05)
 
 
 def children(pid: int) -> list[int]:
@@ -79,6 +70,24 @@ def test_a_rollout_goes_on_when_its_command_was_killed(repository: Make) -> None
     deploying.kill()
     deploying.communicate()
     eventually(lambda: shop.get(timeout=1) == (200, "v2"))
+
+
+def test_ctrl_c_leaves_the_agent_at_work_and_says_how_to_go_on(repository: Make) -> None:
+    shop = repository()
+    shop.run("deploy", "staging")
+    shop.version("v2", mode="slow-start")
+    deploying = shop.start("deploy", "staging")
+    assert deploying.stdout is not None
+    for line in deploying.stdout:
+        if "probe" in line:
+            break
+    deploying.send_signal(signal.SIGINT)
+    out, _ = deploying.communicate(timeout=30)
+    assert deploying.returncode == 130
+    assert "tidegate follow staging" in out
+    assert "tidegate abort staging" in out
+    assert "r2 serves staging" in shop.run("follow", "staging").out
+    assert shop.get() == (200, "v2")
 
 
 def test_a_container_that_dies_leaves_the_router_and_comes_back(repository: Make) -> None:

@@ -7,11 +7,12 @@ import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
-import typer
 
+from tidegate.cli.main import program
+from tidegate.cli.parser import Parser
 from tidegate.errors import all_errors
 
 ROOT = Path(__file__).parents[2]
@@ -119,38 +120,20 @@ def commands_in(path: Path) -> Iterator[Shown]:
                     yield Shown(f"{relative(path)}:{first + offset}", " ".join(words))
 
 
-@cache
-def program() -> Any:
-    """The root of the tree that `tidegate --help` shows."""
-    from tidegate.cli.main import app
-
-    return typer.main.get_command(app)
-
-
-def children(command: Any) -> dict[str, Any]:
-    """A group's commands by name; none of a command that is no group."""
-    return getattr(command, "commands", {})
-
-
-def options_of(command: Any) -> set[str]:
-    names = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
-    return names | {"--help", "-h"}
-
-
 def fault_in(line: str) -> str | None:
     """What is wrong with a command that the manual shows."""
     command, words = program(), shlex.split(line, posix=True)[1:]
-    while words and children(command) and not words[0].startswith("-"):
+    while words and command.commands and not words[0].startswith("-"):
         name = words.pop(0)
-        if name not in children(command):
-            return f"no command {name!r} in {command.name}; there are {', '.join(children(command))}"
-        command = children(command)[name]
+        if name not in command.commands:
+            return f"no command {name!r} in {command.prog}; there are {', '.join(command.commands)}"
+        command = command.commands[name]
     for word in words:
         if word in {"<", ">", ">>", "2>"}:
             break
         option = word.partition("=")[0]
-        if option.startswith("-") and option != "-" and option not in options_of(command):
-            return f"{command.name} has no option {option}"
+        if option.startswith("-") and option != "-" and option not in command.options():
+            return f"{command.prog} has no option {option}"
     return None
 
 
@@ -174,14 +157,12 @@ def test_a_command_that_does_not_exist_is_noticed() -> None:
 
 
 def test_every_command_is_in_the_guide() -> None:
-    def paths(command: Any, prefix: str) -> Iterator[str]:
-        for name, child in children(command).items():
-            yield from paths(child, f"{prefix} {name}")
-        if not children(command) and not command.hidden:
-            yield prefix
+    def paths(command: Parser) -> Iterator[str]:
+        for child in command.commands.values():
+            yield from paths(child)
+        if not command.commands:
+            yield command.prog
 
     shown = {shown.line for shown in commands_in(DOCS / "guide.md")}
-    missing = [
-        path for path in paths(program(), "tidegate") if not any(f"{line} ".startswith(f"{path} ") for line in shown)
-    ]
+    missing = [path for path in paths(program()) if not any(f"{line} ".startswith(f"{path} ") for line in shown)]
     assert not missing

@@ -103,5 +103,6 @@ def test_systemd_accepts_the_unit_file_and_finds_it_little_exposed(tmp_path: Pat
 def test_the_router_outlives_a_restart_of_the_agent() -> None:
     settings = UNIT.read_text().splitlines()
     assert "KillMode=process" in settings
-    assert "Restart=always" in settings
+    assert "Restart=on-failure" in settings
+    assert "RestartPreventExitStatus=75" in settings
     assert "RestartSec=100ms" in settings

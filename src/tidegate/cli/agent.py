@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from typing import Annotated
 
-import typer
-
-from tidegate.cli.options import Json
-
-agent = typer.Typer(name="agent", help="The resident process that owns this host's environments.", no_args_is_help=True)
+from tidegate.cli.options import JSON
+from tidegate.cli.parser import Parser, flag
+from tidegate.cli.text import write_json
 
 
-def register(app: typer.Typer) -> None:
+def register(program: Parser) -> None:
     """Add the commands."""
-    app.add_typer(agent)
+    agent = program.add_group("agent", "The resident process that owns this host's environments.")
+    agent.add_command(
+        run, epilog="For systemd; see deploy/systemd. TIDEGATE_HOME and TIDEGATE_HTTP_PORT are its settings."
+    )
+    agent.add_command(start)
+    agent.add_command(status, JSON)
+    agent.add_command(stop, flag("--router", help="The router, too: nothing is served any more."))
 
 
-@agent.command(epilog="For systemd; see deploy/systemd. TIDEGATE_HOME and TIDEGATE_HTTP_PORT are its settings.")
 def run() -> None:
     """Be the agent, in the foreground."""
     import os
@@ -27,7 +28,6 @@ def run() -> None:
     os.execv(sys.executable, [sys.executable, "-m", "tidegate.agent"])  # noqa: S606
 
 
-@agent.command()
 def start() -> None:
     """Start the agent detached, unless it runs. Commands that need it do so by themselves."""
     from tidegate.client.home import home
@@ -37,8 +37,7 @@ def start() -> None:
     sys.stdout.write(f"agent {found['pid']} runs; home {found['home']}\n")
 
 
-@agent.command()
-def status(as_json: Json = False) -> None:
+def status(*, as_json: bool) -> None:
     """Show the agent, its engine and its router."""
     from tidegate.client.agent import Agent
     from tidegate.client.home import home
@@ -51,7 +50,7 @@ def status(as_json: Json = False) -> None:
             f"{error.message} at {home().socket}", hint="tidegate agent start, or any command that needs it."
         ) from error
     if as_json:
-        sys.stdout.write(json.dumps(found) + "\n")
+        write_json(found)
         return
     router, engine = found["router"], found["engine"]
     sys.stdout.write(
@@ -64,10 +63,7 @@ def status(as_json: Json = False) -> None:
     )
 
 
-@agent.command()
-def stop(
-    router: Annotated[bool, typer.Option("--router", help="The router, too: nothing is served any more.")] = False,
-) -> None:
+def stop(*, router: bool) -> None:
     """Stop the agent. What it deployed goes on serving."""
     from tidegate.client.agent import Agent
     from tidegate.client.home import home

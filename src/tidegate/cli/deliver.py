@@ -2,44 +2,63 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from tidegate.cli.options import AllowDirty, Environment, Json, Repo, Wait, Why
-from tidegate.cli.text import clean, columns
+from tidegate.cli.options import ALLOW_DIRTY, COMMIT, ENVIRONMENT, JSON, REPO, WAIT, WHY
+from tidegate.cli.parser import Parser, flag, option
+from tidegate.cli.text import clean, columns, write_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tidegate.cli.progress import Progress
     from tidegate.cli.workspace import Workspace
     from tidegate.client.agent import Agent
     from tidegate.config.recipe import Recipe
 
-HERE = Path()
-Revision = Annotated[str, typer.Option("--commit", metavar="REV", help="Another commit than HEAD.")]
 
-
-def register(app: typer.Typer) -> None:
+def register(program: Parser) -> None:
     """Add the commands."""
-    app.command(epilog="Example: tidegate build")(build)
-    app.command(epilog="Example: tidegate plan staging --detailed-exitcode")(plan)
-    app.command(epilog="Examples: tidegate deploy  |  tidegate deploy staging --why 'fixes the cart' --wait")(deploy)
-    app.command(epilog="Example: tidegate promote production")(promote)
+    program.add_command(
+        build,
+        REPO,
+        option("--environment", metavar="ENV", default="", help="Whose Compose files."),
+        COMMIT,
+        ALLOW_DIRTY,
+        JSON,
+        epilog="Example: tidegate build",
+    )
+    program.add_command(
+        plan,
+        ENVIRONMENT,
+        REPO,
+        COMMIT,
+        ALLOW_DIRTY,
+        flag("--detailed-exitcode", help="0: nothing to do, 2: changes, 1: error."),
+        JSON,
+        epilog="Example: tidegate plan staging --detailed-exitcode",
+    )
+    program.add_command(
+        deploy,
+        option("environment", metavar="ENV", nargs="?", default="", help="May be left out when there is one."),
+        REPO,
+        COMMIT,
+        ALLOW_DIRTY,
+        WAIT,
+        WHY,
+        option("--if-plan", metavar="FINGERPRINT", default="", help="Only if what that plan saw is still so."),
+        JSON,
+        epilog="Examples:\n  tidegate deploy\n  tidegate deploy staging --why 'fixes the cart' --wait",
+    )
+    program.add_command(promote, ENVIRONMENT, REPO, WAIT, WHY, JSON, epilog="Example: tidegate promote production")
 
 
-def build(
-    repo: Repo = HERE,
-    environment: Annotated[str, typer.Option("--environment", metavar="ENV", help="Whose Compose files.")] = "",
-    commit: Revision = "HEAD",
-    allow_dirty: AllowDirty = False,
-    as_json: Json = False,
-) -> None:
+def build(*, repo: Path, environment: str, commit: str, allow_dirty: bool, as_json: bool) -> None:
     """Make a commit's artifact, unless it has one already."""
+    from dataclasses import asdict
+
     from tidegate.cli.progress import progress_for
     from tidegate.cli.workspace import open_workspace
 
@@ -54,14 +73,7 @@ def build(
 
 
 def plan(
-    environment: Environment,
-    repo: Repo = HERE,
-    commit: Revision = "HEAD",
-    allow_dirty: AllowDirty = False,
-    detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="0: nothing to do, 2: changes, 1: error.")
-    ] = False,
-    as_json: Json = False,
+    *, environment: str, repo: Path, commit: str, allow_dirty: bool, detailed_exitcode: bool, as_json: bool
 ) -> int:
     """Show what a deployment (or, where the environment promotes, a promotion) would do and why; change nothing."""
     from tidegate.cli.progress import Silent, progress_for
@@ -75,23 +87,22 @@ def plan(
     made = agent.post(f"{recipe.path}/plan", {key: wanted[key] for key in ("artifact", "configuration")})
     progress.close()
     if as_json:
-        sys.stdout.write(json.dumps(made) + "\n")
+        write_json(made)
     else:
         _show_plan(made, environment)
     return 2 if detailed_exitcode and made["actions"] else 0
 
 
 def deploy(
-    environment: Annotated[str, typer.Argument(metavar="[ENV]", help="May be left out when there is one.")] = "",
-    repo: Repo = HERE,
-    commit: Revision = "HEAD",
-    allow_dirty: AllowDirty = False,
-    wait: Wait = False,
-    why: Why = "",
-    if_plan: Annotated[
-        str, typer.Option("--if-plan", metavar="FINGERPRINT", help="Only if what that plan saw is still so.")
-    ] = "",
-    as_json: Json = False,
+    *,
+    environment: str,
+    repo: Path,
+    commit: str,
+    allow_dirty: bool,
+    wait: bool,
+    why: str,
+    if_plan: str,
+    as_json: bool,
 ) -> None:
     """Bring an environment to a commit: build, start beside, probe, shift."""
     began = time.monotonic()
@@ -121,13 +132,7 @@ def deploy(
     ask(agent, recipe.path, body, progress, wait=wait, began=began)
 
 
-def promote(
-    environment: Environment,
-    repo: Repo = HERE,
-    wait: Wait = False,
-    why: Why = "",
-    as_json: Json = False,
-) -> None:
+def promote(*, environment: str, repo: Path, wait: bool, why: str, as_json: bool) -> None:
     """Bring an environment to the very digests that run in the one it promotes from."""
     began = time.monotonic()
     from tidegate.cli.ask import ask
@@ -154,6 +159,8 @@ def promote(
 
 def _built(space: Workspace, recipe: Recipe, progress: Progress) -> dict[str, Any]:
     """What the commit makes of the environment, as a request's body."""
+    from dataclasses import asdict
+
     from tidegate.cli.progress import step
     from tidegate.cli.workspace import registry_credentials
 

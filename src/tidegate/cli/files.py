@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from tidegate.cli.options import Json, Repo
-from tidegate.cli.text import clean, columns
-from tidegate.cli.workspace import COMPOSE_FILES, CONFIGURATION, compose_files
+from tidegate.cli.options import JSON, REPO
+from tidegate.cli.parser import Parser
+from tidegate.cli.text import clean, columns, write_json
 from tidegate.errors import FileExists, FileMissing, InvalidConfiguration, TidegateError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tidegate.config.compose import Definition
     from tidegate.config.settings import EnvironmentSettings, Settings
 
@@ -27,15 +26,16 @@ _MOST_FILES = 2000
 _LARGEST = 256 * 1024  # bytes
 
 
-def register(app: typer.Typer) -> None:
+def register(program: Parser) -> None:
     """Add the commands."""
-    app.command()(init)
-    app.command()(check)
-    app.command()(schema)
+    program.add_command(init, REPO)
+    program.add_command(check, REPO, JSON)
+    program.add_command(schema)
 
 
-def init(repo: Repo = Path()) -> None:
+def init(*, repo: Path) -> None:
     """Write an annotated tidegate.yaml that fits this repository. Never overwrites."""
+    from tidegate.cli.workspace import COMPOSE_FILES, CONFIGURATION
     from tidegate.config.detect import app_name, detect
 
     repo = _root(repo, CONFIGURATION, *COMPOSE_FILES)
@@ -51,46 +51,51 @@ def init(repo: Repo = Path()) -> None:
         raise exists from None
     except OSError as error:
         raise FileMissing(f"{path} cannot be written: {error.strerror}.") from error
-    typer.echo(f"wrote {path}")
-    for line in text.splitlines():
-        if "NOT FOUND" in line or "check it" in line:
-            typer.echo(f"  look at: {line.strip()}")
-    typer.echo("next:")
-    typer.echo("  tidegate check            what Tidegate makes of both files")
-    typer.echo("  git add tidegate.yaml && git commit -m 'Deliver with Tidegate'")
-    typer.echo("  tidegate deploy staging")
+    doubts = [line.strip() for line in text.splitlines() if "NOT FOUND" in line or "check it" in line]
+    sys.stdout.write(
+        f"wrote {path}\n"
+        + "".join(f"  look at: {line}\n" for line in doubts)
+        + "next:\n"
+        + "  tidegate check            what Tidegate makes of both files\n"
+        + "  git add tidegate.yaml && git commit -m 'Deliver with Tidegate'\n"
+        + "  tidegate deploy staging\n"
+    )
 
 
-def check(repo: Repo = Path(), as_json: Json = False) -> None:
+def check(*, repo: Path, as_json: bool) -> int:
     """Say every fault of tidegate.yaml and the Compose files, or what they make of each service."""
+    from tidegate.cli.workspace import CONFIGURATION
+
     try:
         settings, definitions = _read(_root(repo, CONFIGURATION))
     except TidegateError as error:
         if not as_json:
             raise
-        typer.echo(json.dumps({"valid": False, "faults": list(error.details), "error": error.to_payload()}))
-        raise typer.Exit(1) from None
+        write_json({"valid": False, "faults": list(error.details), "error": error.to_payload()})
+        return 1
     if as_json:
         environments = {one.name.environment: _as_data(one) for one in definitions}
-        typer.echo(json.dumps({"valid": True, "app": settings.app, "environments": environments}))
-        return
-    typer.echo(f"{settings.app}: the files of the work tree are valid.")
+        write_json({"valid": True, "app": settings.app, "environments": environments})
+        return 0
+    sys.stdout.write(f"{settings.app}: the files of the work tree are valid.\n")
     for definition in definitions:
-        typer.echo("")
-        for line in _as_lines(definition):
-            typer.echo(clean(line))
+        sys.stdout.write("\n" + "".join(f"{clean(line)}\n" for line in _as_lines(definition)))
+    return 0
 
 
 def schema() -> None:
     """Print the JSON Schema of tidegate.yaml, for editors."""
+    import json
+
     from tidegate.config.schema import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
 
 
 def _read(repo: Path) -> tuple[Settings, list[Definition]]:
     """Both files of the work tree. Raises `FileMissing`, `ToolMissing`, `InvalidConfiguration` with all faults."""
     from tidegate.bootstrap.repository import make_normalizer
+    from tidegate.cli.workspace import CONFIGURATION
     from tidegate.config.compose import define, faults
     from tidegate.config.settings import load
 
@@ -131,6 +136,7 @@ def _root(repo: Path, *marks: str) -> Path:
 
 def _compose_of(repo: Path, settings: Settings | None) -> dict[str, list[str]]:
     """Compose files by environment; the usual one when tidegate.yaml does not say."""
+    from tidegate.cli.workspace import compose_files
     from tidegate.config.settings import EnvironmentSettings
 
     environments: Mapping[str, EnvironmentSettings] = (
@@ -182,6 +188,10 @@ def _as_data(definition: Definition) -> dict[str, Any]:
 
 def _repository_files(repo: Path) -> Iterator[tuple[str, bytes]]:
     """Compose files, Dockerfiles and sources below `repo`, within bounds, never through a link."""
+    from pathlib import Path
+
+    from tidegate.cli.workspace import COMPOSE_FILES
+
     count = 0
     for folder, folders, names in os.walk(repo):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED)

@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from tidegate.cli.options import Environment, Json, Repo, environment_path
-from tidegate.cli.text import ago, clean, columns, seconds
+from tidegate.cli.options import ENVIRONMENT, JSON, REPO, WAIT, environment_path, number
+from tidegate.cli.parser import Parser, flag, option
+from tidegate.cli.text import ago, clean, columns, seconds, write_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tidegate.client.agent import Agent
 
-HERE = Path()
 
-
-def register(app: typer.Typer) -> None:
+def register(program: Parser) -> None:
     """Add the commands."""
-    app.command(epilog="Examples: tidegate status  |  tidegate status staging --json")(status)
-    app.command(epilog="Example: tidegate releases staging")(releases)
-    app.command(epilog="Example: tidegate history production --limit 10")(history)
-    app.command(epilog="Example: tidegate logs staging -f --service web")(logs)
-    app.command(epilog="Example: tidegate follow staging")(follow)
+    program.add_command(
+        status,
+        option("environment", metavar="ENV", nargs="?", default="", help="All environments of the app, if left out."),
+        REPO,
+        flag("--all", dest="everything", help="All apps of this host; needs no repository."),
+        JSON,
+        epilog="Examples:\n  tidegate status\n  tidegate status staging --json",
+    )
+    program.add_command(releases, ENVIRONMENT, REPO, JSON, epilog="Example: tidegate releases staging")
+    program.add_command(
+        history,
+        ENVIRONMENT,
+        REPO,
+        option("--limit", metavar="N", type=number(1, 1000), default=20, help="So many, up to 1000. [default: 20]"),
+        JSON,
+        epilog="Example: tidegate history production --limit 10",
+    )
+    program.add_command(
+        logs,
+        ENVIRONMENT,
+        REPO,
+        flag("-f", "--follow", help="Go on with new lines."),
+        option("--tail", metavar="N", type=number(0, 100_000), default=100, help="Lines from the past. [default: 100]"),
+        option("--service", metavar="NAME", default="", help="Of one service only."),
+        JSON,
+        epilog="Example: tidegate logs staging -f --service web",
+    )
+    program.add_command(follow, ENVIRONMENT, REPO, WAIT, JSON, epilog="Example: tidegate follow staging")
 
 
-def status(
-    environment: Annotated[str, typer.Argument(metavar="[ENV]", help="All environments of the app, if left out.")] = "",
-    repo: Repo = HERE,
-    everything: Annotated[bool, typer.Option("--all", help="All apps of this host; needs no repository.")] = False,
-    as_json: Json = False,
-) -> None:
+def status(*, environment: str, repo: Path, everything: bool, as_json: bool) -> None:
     """Show what runs, what serves and what is under way."""
     agent = _agent()
     if everything:
@@ -45,7 +60,7 @@ def status(
         app = app_name(repo)
         found = [one for one in agent.get("/v1/environments") if one["app"] == app]
     if as_json:
-        sys.stdout.write(json.dumps(found[0] if environment else found) + "\n")
+        write_json(found[0] if environment else found)
         return
     if not found:
         sys.stdout.write("Nothing is deployed. tidegate deploy begins.\n")
@@ -77,11 +92,11 @@ def _show(one: dict[str, Any]) -> None:
     sys.stdout.write("\n".join(lines + columns(rows)) + "\n")
 
 
-def releases(environment: Environment, repo: Repo = HERE, as_json: Json = False) -> None:
+def releases(*, environment: str, repo: Path, as_json: bool) -> None:
     """List an environment's releases, the newest first."""
     found = _agent().get(environment_path(repo, environment) + "/releases")
     if as_json:
-        sys.stdout.write(json.dumps(found) + "\n")
+        write_json(found)
         return
     rows = [("release", "state", "commit", "made", "by")]
     for one in found:
@@ -90,16 +105,11 @@ def releases(environment: Environment, repo: Repo = HERE, as_json: Json = False)
     sys.stdout.write("\n".join(columns(rows)) + "\n")
 
 
-def history(
-    environment: Environment,
-    repo: Repo = HERE,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 20,
-    as_json: Json = False,
-) -> None:
+def history(*, environment: str, repo: Path, limit: int, as_json: bool) -> None:
     """Show the audit log: who, what, when, why, outcome."""
     found = _agent().get(f"{environment_path(repo, environment)}/history?limit={limit}")
     if as_json:
-        sys.stdout.write(json.dumps(found) + "\n")
+        write_json(found)
         return
     rows = [("when", "who", "what", "release", "outcome", "took", "why")]
     for one in found:
@@ -119,27 +129,20 @@ def history(
     sys.stdout.write("\n".join(columns(rows)) + "\n")
 
 
-def logs(
-    environment: Environment,
-    repo: Repo = HERE,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with new lines.")] = False,
-    tail: Annotated[int, typer.Option("--tail", min=0, max=100_000, help="Lines from the past.")] = 100,
-    service: Annotated[str, typer.Option("--service", metavar="NAME", help="Of one service only.")] = "",
-    as_json: Json = False,
-) -> None:
+def logs(*, environment: str, repo: Path, follow: bool, tail: int, service: str, as_json: bool) -> None:
     """Show the output of what serves."""
     from urllib.parse import urlencode
 
     query = {"tail": tail, "follow": str(follow).lower()} | ({"service": service} if service else {})
     for entry in _agent().stream("GET", f"{environment_path(repo, environment)}/logs?{urlencode(query)}"):
         if as_json:
-            sys.stdout.write(json.dumps(entry) + "\n")
+            write_json(entry)
         elif entry:
             sys.stdout.write(f"{entry['replica']} | {clean(entry['line'])}\n")
         sys.stdout.flush()
 
 
-def follow(environment: Environment, repo: Repo = HERE, wait: bool = False, as_json: Json = False) -> None:
+def follow(*, environment: str, repo: Path, wait: bool, as_json: bool) -> None:
     """Follow the rollout that is under way."""
     from tidegate.cli import follow as following
     from tidegate.cli.progress import progress_for

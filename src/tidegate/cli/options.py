@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import typer
+from tidegate.cli.parser import flag, option
 
-Repo = Annotated[Path, typer.Option("--repo", metavar="DIR", help="The repository, when it is not here.")]
-Environment = Annotated[str, typer.Argument(metavar="ENV", help="An environment of tidegate.yaml.")]
-Json = Annotated[bool, typer.Option("--json", help="For machines: JSON, one object a line while something happens.")]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for the audit log.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Return only after the drain and the warm period.")]
-AllowDirty = Annotated[
-    bool, typer.Option("--allow-dirty", help="Deliver changes that no commit holds, and mark the release.")
-]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def folder(text: str) -> Path:
+    """A folder's path."""
+    from pathlib import Path
+
+    return Path(text)
+
+
+def number(least: int, most: int) -> Callable[[str], int]:
+    """Reads a whole number within both bounds; the lower one is not below 0."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+ENVIRONMENT = option("environment", metavar="ENV", help="An environment of tidegate.yaml.")
+REPO = option(
+    "--repo", metavar="DIR", type=folder, default=".", help="The repository, when it is not here. [default: .]"
+)
+COMMIT = option("--commit", metavar="REV", default="HEAD", help="Another commit than HEAD. [default: HEAD]")
+ALLOW_DIRTY = flag("--allow-dirty", help="Deliver changes that no commit holds, and mark the release.")
+WAIT = flag("--wait", help="Return only after the drain and the warm period.")
+WHY = option("--why", metavar="TEXT", default="", help="The reason, for the audit log.")
+JSON = flag("--json", dest="as_json", help="For machines: JSON, one object a line while something happens.")
 
 
 def environment_path(repo: Path, environment: str) -> str:

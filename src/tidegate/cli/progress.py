@@ -130,17 +130,18 @@ class Live:
 
         self.steps: list[tuple[str, float]] = []
         self._console = Console(highlight=False, markup=False)
-        self._status: Any = None
+        self._what = ""
+        self._bars: Any = None  # rich's, while a step runs
 
     def event(self, event: Event) -> None:
         """Show one event."""
         note(self.steps, event)
         kind = event["kind"]
         if kind == "step":
-            self._show(clean(str(event["what"])))
+            self._begin(clean(str(event["what"])))
         elif kind in ("probe", "build"):
-            if self._status is not None:
-                self._status.update(self._running(words(event)[:100]))
+            if self._bars is not None:
+                self._bars.update(self._bars.task_ids[0], description=f"{self._what}: {words(event)[:100]}")
         elif kind == "done":
             self.close()
             self._console.print(f"  ✓ {clean(str(event['what']))}  {seconds(event['seconds'])}")
@@ -158,38 +159,20 @@ class Live:
 
     def close(self) -> None:
         """Take the live line away."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
 
-    def _show(self, what: str) -> None:
+    def _begin(self, what: str) -> None:
         from rich.progress import Progress as Bars
         from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
         self.close()
-
-        class OneLine:
-            """A spinner, the step, its running time."""
-
-            def __init__(self, console: Any) -> None:
-                self.bars = Bars(
-                    SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(),
-                    console=console, transient=True,
-                )  # fmt: skip
-                self.task = self.bars.add_task(what, total=None)
-                self.bars.start()
-
-            def update(self, text: str) -> None:
-                self.bars.update(self.task, description=text)
-
-            def stop(self) -> None:
-                self.bars.stop()
-
         self._what = what
-        self._status = OneLine(self._console)
-
-    def _running(self, text: str) -> str:
-        return f"{self._what}: {text}"
+        text = TextColumn("{task.description}", markup=False)
+        self._bars = Bars(SpinnerColumn(), text, TimeElapsedColumn(), console=self._console, transient=True)
+        self._bars.add_task(what, total=None)
+        self._bars.start()
 
 
 def note(steps: list[tuple[str, float]], event: Event) -> None:

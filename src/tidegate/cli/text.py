@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]")
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+if TYPE_CHECKING:
+    from datetime import datetime
+
+ESCAPES = r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]"
+CONTROL = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def clean(text: str) -> str:
     """Text from elsewhere without terminal escapes, control characters and reversals of direction."""
-    return CONTROL.sub("", ESCAPES.sub("", text)).replace("\n", "\n    ")
+    return re.sub(CONTROL, "", re.sub(ESCAPES, "", text)).replace("\n", "\n    ")
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -28,8 +32,18 @@ def seconds(value: float | None) -> str:
 
 def ago(moment: str, now: datetime | None = None) -> str:
     """How long ago an ISO 8601 moment was."""
+    from datetime import UTC, datetime
+
     passed = ((now or datetime.now(UTC)) - datetime.fromisoformat(moment)).total_seconds()
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if passed >= size:
             return f"{int(passed // size)} {unit} ago"
     return f"{max(0, int(passed))} s ago"
+
+
+def write_json(value: Any) -> None:
+    """A line for machines."""
+    import json
+
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()

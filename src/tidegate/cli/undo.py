@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+from tidegate.cli.options import ENVIRONMENT, JSON, REPO, WAIT, WHY, environment_path
+from tidegate.cli.parser import Parser, flag, option
 
-from tidegate.cli.options import Environment, Json, Repo, Wait, Why, environment_path
+if TYPE_CHECKING:
+    from pathlib import Path
 
-HERE = Path()
 
-
-def register(app: typer.Typer) -> None:
+def register(program: Parser) -> None:
     """Add the commands."""
-    app.command(epilog="Examples: tidegate rollback production  |  tidegate rollback production r12")(rollback)
-    app.command(epilog="Example: tidegate abort staging")(abort)
-    app.command(epilog="Example: tidegate destroy staging --volumes --confirm shop-staging")(destroy)
+    program.add_command(
+        rollback,
+        ENVIRONMENT,
+        option("release", metavar="RELEASE", nargs="?", default="", help="r7 or 7; else the one before."),
+        REPO,
+        WAIT,
+        WHY,
+        JSON,
+        epilog="Examples:\n  tidegate rollback production\n  tidegate rollback production r12",
+    )
+    program.add_command(abort, ENVIRONMENT, REPO, JSON, epilog="Example: tidegate abort staging")
+    program.add_command(
+        destroy,
+        ENVIRONMENT,
+        REPO,
+        flag("--volumes", help="Its volumes and what is in them, too."),
+        option("--confirm", metavar="NAME", default="", help="APP-ENV, instead of typing it."),
+        WHY,
+        JSON,
+        epilog="Example: tidegate destroy staging --volumes --confirm shop-staging",
+    )
 
 
-def rollback(
-    environment: Environment,
-    release: Annotated[str, typer.Argument(metavar="[RELEASE]", help="r7 or 7; else the one before.")] = "",
-    repo: Repo = HERE,
-    wait: Wait = False,
-    why: Why = "",
-    as_json: Json = False,
-) -> None:
+def rollback(*, environment: str, release: str, repo: Path, wait: bool, why: str, as_json: bool) -> None:
     """Give the traffic back to an earlier release: at once when it is warm, from its digest when not."""
     began = time.monotonic()
     from tidegate.cli.ask import ask
@@ -45,7 +55,7 @@ def rollback(
     ask(running_agent(home()), path, body, progress_for(as_json=as_json), wait=wait, began=began)
 
 
-def abort(environment: Environment, repo: Repo = HERE, as_json: Json = False) -> None:
+def abort(*, environment: str, repo: Path, as_json: bool) -> None:
     """Stop the rollout that runs, as long as the old release still serves."""
     from tidegate.cli.progress import progress_for
     from tidegate.cli.workspace import who
@@ -61,14 +71,7 @@ def abort(environment: Environment, repo: Repo = HERE, as_json: Json = False) ->
         progress.say(f"No rollout of {environment} can be stopped any more: tidegate rollback {environment} goes back.")
 
 
-def destroy(
-    environment: Environment,
-    repo: Repo = HERE,
-    volumes: Annotated[bool, typer.Option("--volumes", help="Its volumes and what is in them, too.")] = False,
-    confirm: Annotated[str, typer.Option("--confirm", metavar="NAME", help="APP-ENV, instead of typing it.")] = "",
-    why: Why = "",
-    as_json: Json = False,
-) -> None:
+def destroy(*, environment: str, repo: Path, volumes: bool, confirm: str, why: str, as_json: bool) -> None:
     """Remove what Tidegate made for an environment, and nothing else."""
     began = time.monotonic()
     from tidegate.cli.ask import ask
@@ -84,7 +87,7 @@ def destroy(
         names = agent.get(f"{path}/volumes")
         if not confirm and sys.stdin.isatty() and not as_json:
             sys.stdout.write(f"This deletes for ever: {', '.join(names) or 'no volume'}.\n")
-            confirm = typer.prompt(f"Type {wanted} to go on", default="", show_default=False)
+            confirm = _answer(f"Type {wanted} to go on: ")
         if confirm != wanted:
             raise ConfirmationNeeded(
                 f"the volumes of {wanted} would be deleted for ever",
@@ -92,6 +95,14 @@ def destroy(
             )
     body = {"what": "destroy", "why": why, "volumes": volumes}
     ask(agent, path, body, progress_for(as_json=as_json), wait=False, began=began)
+
+
+def _answer(question: str) -> str:
+    """What is typed; the end of the input is a no as Ctrl-C is. Raises `KeyboardInterrupt`."""
+    try:
+        return input(question)
+    except EOFError:
+        raise KeyboardInterrupt from None
 
 
 def _credentials(repo: Path) -> dict[str, Any] | None:

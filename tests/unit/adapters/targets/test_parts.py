@@ -133,6 +133,7 @@ def test_an_engine_that_is_not_there_is_unavailable(monkeypatch: pytest.MonkeyPa
 def test_an_old_engine_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     class Old:
         api_version = "1.41"
+        base_url = "http+docker://localhost"
 
         def close(self) -> None: ...
 
