@@ -76,8 +76,6 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A shell that starts the tests in the background has them ignore Ctrl-C, and a child inherits that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, *argv: str, cwd: Path | None = None, code: int | None = 0, timeout: float = 120) -> Done:
@@ -175,6 +173,8 @@ environments:
 @pytest.fixture(scope="session")
 def host() -> Iterator[Host]:
     """The machine; left as it was found."""
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and every child would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = Path(tempfile.mkdtemp(prefix="tg-"))
     machine = Host(home, free_port())
     try:
