@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -173,8 +172,6 @@ environments:
 @pytest.fixture(scope="session")
 def host() -> Iterator[Host]:
     """The machine; left as it was found."""
-    # A shell that starts the tests in the background has them ignore Ctrl-C, and every child would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = Path(tempfile.mkdtemp(prefix="tg-"))
     machine = Host(home, free_port())
     try:

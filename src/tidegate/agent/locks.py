@@ -6,20 +6,33 @@ import fcntl
 import hashlib
 import os
 import socket
+import time
 
 from tidegate.client.home import Home
 from tidegate.errors import AgentElsewhere
 
+ENDING = 10.0  # seconds that an agent which no longer answers is given to end
+CLOSING = 0.5  # seconds for the kernel to close what a process that ended had open
+LOOK = 0.02  # seconds between two attempts
+
 
 def lock_home(home: Home) -> int:
-    """Take the home; the open file is the lock. Raises `AgentElsewhere` when an agent lives here already."""
+    """Take the home; the open file is the lock. Raises `AgentElsewhere` when an agent lives here already.
+
+    One that is just ending no longer answers but still holds it, so it is waited for.
+    """
     handle = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise AgentElsewhere(f"an agent lives in {home.path} already") from error
-    return handle
+    until = time.monotonic() + ENDING
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() < until:
+                time.sleep(LOOK)
+                continue
+            os.close(handle)
+            raise AgentElsewhere(f"an agent lives in {home.path} already") from error
+        return handle
 
 
 def lock_engine(identity: str, home: Home) -> socket.socket:
@@ -30,16 +43,26 @@ def lock_engine(identity: str, home: Home) -> socket.socket:
     """
     name = "\0tidegate-engine-" + hashlib.sha256(identity.encode()).hexdigest()[:32]
     lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        lock.bind(name)
-    except OSError as error:
+    until = time.monotonic() + CLOSING
+    while not _bound(lock, name):
+        if time.monotonic() < until:
+            time.sleep(LOOK)
+            continue
         lock.close()
         raise AgentElsewhere(
             f"another agent owns this Docker host; it lives in {_whose(name)}",
             hint="Use that one by setting TIDEGATE_HOME to its home, or stop it: tidegate agent stop.",
-        ) from error
+        )
     lock.listen(4)
     return lock
+
+
+def _bound(lock: socket.socket, name: str) -> bool:
+    try:
+        lock.bind(name)
+    except OSError:
+        return False
+    return True
 
 
 def answer(lock: socket.socket, home: Home) -> None:
