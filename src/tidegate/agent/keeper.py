@@ -35,6 +35,9 @@ def main() -> int:
         code = child.wait()
         if code in (EXIT_STOPPED, EXIT_NOT_ALONE, -signal.SIGTERM, -signal.SIGINT):
             return max(code, 0)
+        if code < 0:  # killed: no fault of its own, however often
+            time.sleep(PAUSES[1])
+            continue
         failures = 1 if time.monotonic() - began > WELL else failures + 1
         if failures > len(PAUSES):
             return 1

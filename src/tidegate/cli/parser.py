@@ -124,5 +124,6 @@ def _opening(text: str) -> str:
 def _nearest(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
-    found = get_close_matches(word, list(known))
+    bare = {name.lstrip("-"): name for name in known}  # dashes would make all options alike
+    found = [bare[match] for match in get_close_matches(word.lstrip("-"), bare)]
     return f"; did you mean {' or '.join(found)}?" if found else ""
